@@ -1,0 +1,52 @@
+"""headstart: pre-train on everything, fine-tune on the labels you own, see whether it paid.
+
+    import headstart as hs
+    encoder = hs.pretrain("photos/", minutes=10)
+    model = hs.finetune("photos/", start=encoder, labels_per_class=10)
+    model.evaluate()
+
+Names are imported when they are first used: `import headstart` does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Run": "headstart.api",
+    "load": "headstart.api",
+    "pretrain": "headstart.api",
+    "finetune": "headstart.api",
+    "inspect": "headstart.api",
+    "Classifier": "headstart.estimators",
+    "Regressor": "headstart.estimators",
+    "Encoder": "headstart.estimators",
+    "UserError": "headstart.errors",
+}
+
+if TYPE_CHECKING:
+    from headstart.api import Run, finetune, inspect, load, pretrain
+    from headstart.errors import UserError
+    from headstart.estimators import Classifier, Encoder, Regressor
+
+__all__ = [
+    "Classifier",
+    "Encoder",
+    "Regressor",
+    "Run",
+    "UserError",
+    "__version__",
+    "finetune",
+    "inspect",
+    "load",
+    "pretrain",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headstart' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,23 @@
+"""Settings: frozen dataclasses, resolved from presets, YAML files, flags and `--set`.
+
+    class FooConfig(Settings):           # beside the component it sets
+        width: int = setting(64, "units a layer")
+
+`flags` turns such a class into command-line flags, `resolve` turns plain data into an instance
+and reports every fault at once, `files` reads and writes YAML. Nothing here knows what is set.
+"""
+
+from headstart.settings.base import Settings, as_plain, setting
+from headstart.settings.durations import Duration
+from headstart.settings.resolve import Faults, merge, resolve, set_path
+
+__all__ = [
+    "Duration",
+    "Faults",
+    "Settings",
+    "as_plain",
+    "merge",
+    "resolve",
+    "set_path",
+    "setting",
+]

@@ -1,0 +1,83 @@
+"""Settings in YAML files, and presets, which are YAML files shipped with headstart."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import UserError, unknown
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a settings file.
+
+    Raises:
+        UserError: the file is missing, unreadable, not YAML, or not a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read the settings file {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"the settings file {path} is not UTF-8 text.") from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, name: str) -> dict[str, Any]:
+    """Read settings from YAML text; `name` says in messages where it came from."""
+    import yaml
+
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        where = f" (line {place.line + 1}, column {place.column + 1})" if place else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise UserError(f"{name} is not valid YAML{where}: {problem}.") from error
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
+        raise UserError(f"{name} must hold settings as 'name: value', one a line.")
+    return raw
+
+
+def to_yaml(plain: dict[str, Any]) -> str:
+    """YAML text in the order of the dataclasses' fields."""
+    import yaml
+
+    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def parse_value(text: str) -> Any:
+    """The value of `--set path=value`: YAML's reading, so `true`, `0.2` and `[64, 32]` work."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if isinstance(value, str):  # YAML 1.1 takes 1e-3 for text; everybody means a number
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with headstart."""
+    folder = files("headstart.presets")
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """Settings of a preset.
+
+    Raises:
+        UserError: there is no preset of that name.
+    """
+    if name not in preset_names():
+        raise unknown("preset", name, preset_names())
+    text = files("headstart.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return parse_yaml(text, f"preset {name}")

@@ -1,0 +1,64 @@
+"""Name → class tables that cost nothing to list.
+
+A row is `name: ("module:Class", "one-line summary")`. The module is imported when its row is
+loaded, never before: `headstart list` and `--help` read names and summaries without torch.
+Other packages add rows through entry points of the same group (`headstart.objectives`, ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from headstart.errors import UserError, unknown
+
+Row = tuple[str, str]
+
+
+class Table(Mapping[str, str]):
+    """Maps names to summaries; `load(name)` imports what a name stands for."""
+
+    def __init__(self, kind: str, rows: Mapping[str, Row]) -> None:
+        self.kind = kind
+        self._own = dict(rows)
+
+    @cached_property
+    def _plugins(self) -> dict[str, EntryPoint]:
+        group = f"headstart.{self.kind.replace(' ', '_')}s"
+        return {point.name: point for point in entry_points(group=group)}
+
+    def __getitem__(self, name: str) -> str:
+        if name in self._own:
+            return self._own[name][1]
+        return f"from {self._plugins[name].value}"
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._own
+        yield from (name for name in self._plugins if name not in self._own)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def load(self, name: str) -> Any:
+        """Import what `name` stands for.
+
+        Raises:
+            UserError: no row has that name, or a plug-in's row cannot be imported.
+        """
+        if name in self._own:
+            module, _, attribute = self._own[name][0].partition(":")
+            return getattr(import_module(module), attribute)
+        if name not in self._plugins:
+            raise unknown(self.kind, name, list(self))
+        point = self._plugins[name]
+        try:
+            return point.load()
+        except (ImportError, AttributeError) as error:
+            raise UserError(
+                f"the {self.kind} '{name}' is announced as {point.value} but cannot be imported: "
+                f"{error}.",
+                "Mend or uninstall the package that provides it.",
+            ) from error

@@ -1,0 +1,90 @@
+"""The four small values that pass between the nouns. This module does not import torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What one prepared sample looks like, so that nobody asks 'which modality?'.
+
+    shape: of one sample, without the batch: `(C, H, W)` for an image, `(F,)` for numbers.
+    low, high: bounds of continuous values after preprocessing; None when unbounded.
+    cardinalities: number of values of each categorical column.
+    """
+
+    kind: Literal["continuous", "categorical", "mixed"]
+    shape: tuple[int, ...]
+    low: float | None = None
+    high: float | None = None
+    cardinalities: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Numbers in one sample."""
+        return math.prod(self.shape)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a sample is `(C, H, W)`."""
+        return self.kind == "continuous" and len(self.shape) == 3
+
+
+@dataclass(slots=True)
+class Batch:
+    """Prepared samples on the device.
+
+    x: `[views * B, ...]`, view after view, augmented where training asks for it.
+    y: `[B]` targets, or None.
+    clean: `[B, ...]`, the same samples as `x` before augmentation, where that differs.
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+    views: int = 1
+    clean: Tensor | None = None
+
+    @property
+    def target(self) -> Tensor:
+        """The untouched samples `[B, ...]`: what a denoiser should give back."""
+        return self.x if self.clean is None else self.clean
+
+    def __len__(self) -> int:
+        return len(self.x) // self.views
+
+
+@dataclass(slots=True)
+class Features:
+    """What a backbone makes of a batch: pooled `[B, D]`, tokens `[B, T, D]`, mask `[B, T]`."""
+
+    pooled: Tensor
+    tokens: Tensor | None = None
+    mask: Tensor | None = None
+
+
+@dataclass(slots=True)
+class Step:
+    """The loss of one player on one batch.
+
+    weight: what `loss` is a mean over; two processes equal one only when it is right.
+    logs: named parts of the loss and other figures, detached, read only when a line is logged.
+    """
+
+    loss: Tensor
+    weight: int
+    logs: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def sum(cls, weight: int, **terms: Tensor) -> Step:
+        """A step whose loss is the sum of named terms, each logged under its name."""
+        return cls(
+            loss=sum(terms.values()),  # type: ignore[arg-type]
+            weight=weight,
+            logs={name: term.detach() for name, term in terms.items()},
+        )
