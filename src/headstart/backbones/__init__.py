@@ -1,0 +1,14 @@
+"""Networks: `Batch` in, `Features` out; none knows what it is trained for.
+
+Each file holds one network, its settings and its initialisation. `table` lists them.
+"""
+
+from headstart.tables import Table
+
+table = Table(
+    "backbone",
+    {
+        "mlp": ("headstart.backbones.mlp:MLP", "fully connected layers of any widths"),
+        "conv": ("headstart.backbones.conv:Conv", "small convolutional network, fast on a CPU"),
+    },
+)

@@ -1,0 +1,85 @@
+"""The face every backbone shows, and the activations and initialisations they share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from headstart.errors import unknown
+from headstart.settings import Settings
+from headstart.types import Batch, Features, Spec
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "elu": nn.ELU,
+    "celu": nn.CELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "softplus": nn.Softplus,
+    "hardswish": nn.Hardswish,
+    "relu6": nn.ReLU6,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "identity": nn.Identity,
+}
+
+
+class Backbone(nn.Module, ABC):
+    """An encoder.
+
+    dim: D of `Features.pooled` `[B, D]`.
+    token_dim: D of `Features.tokens` `[B, T, D]`, 0 when there are no tokens.
+    """
+
+    Config: ClassVar[type[Settings]]
+    dim: int
+    token_dim: int = 0
+
+    @abstractmethod
+    def __init__(self, config: Settings, spec: Spec) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Features:
+        """Encode `batch.x`."""
+
+    @abstractmethod
+    def layers(self) -> list[nn.Module]:
+        """Its parts from the input up: rates fall with depth in this order."""
+
+
+def activation(name: str) -> nn.Module:
+    """An activation by name.
+
+    Raises:
+        UserError: no activation has that name.
+    """
+    if name not in ACTIVATIONS:
+        raise unknown("activation", name, list(ACTIVATIONS))
+    return ACTIVATIONS[name]()
+
+
+def initialise(module: nn.Module, activation_name: str) -> None:
+    """He's normal initialisation (arXiv:1502.01852) for linear and convolutional layers.
+
+    The gain is that of the activation that follows; where PyTorch knows none (GELU, SiLU, ...)
+    the rectifier's is right within a few per cent.
+    """
+    known = {"tanh", "sigmoid", "selu", "leaky_relu"}
+    nonlinearity = activation_name if activation_name in known else "relu"
+    if activation_name == "identity":
+        nonlinearity = "linear"
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            gain = nn.init.calculate_gain(nonlinearity)  # type: ignore[arg-type]
+            weight: Tensor = layer.weight
+            fan_in = nn.init._calculate_correct_fan(weight, "fan_in")  # type: ignore[arg-type]
+            nn.init.normal_(weight, std=gain / fan_in**0.5)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -1,0 +1,59 @@
+"""The splits a source lacks, made once: stratified where there are classes, seeded, recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from headstart.data.dataset import Dataset, Samples
+from headstart.errors import UserError
+
+TEST_SHARE = 0.2
+
+
+def ensure_test(dataset: Dataset, seed: int) -> Dataset:
+    """The data set with a test split: its own, or a fifth of train set apart.
+
+    Raises:
+        UserError: there are too few samples to cut.
+    """
+    if "test" in dataset.splits:
+        return dataset
+    train = dataset.train
+    if len(train) < 5:
+        raise UserError(
+            f"{dataset.source} has {len(train)} samples: too few to set a test split apart.",
+            "Give more samples, or name a test split with --test.",
+        )
+    kept, held = cut(train, TEST_SHARE, seed)
+    note = f"no test split was found: {len(held):,} of {len(train):,} samples were set apart"
+    splits = {**dataset.splits, "train": train.take(kept), "test": train.take(held)}
+    return dataset.with_splits(splits, f"{note} (seed {seed})")
+
+
+def cut(
+    samples: Samples, share: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of the larger and the smaller part, both sorted; stratified by class if it can be."""
+    index = np.arange(len(samples))
+    strata = _strata(samples)
+    count = max(1, round(share * len(samples)))
+    if strata is not None and count < len(np.unique(strata)):
+        strata = None
+    kept, held = train_test_split(index, test_size=count, random_state=seed, stratify=strata)
+    return np.sort(kept), np.sort(held)
+
+
+def _strata(samples: Samples) -> NDArray[Any] | None:
+    """Classes to stratify by, the unlabelled as one more; None where a class has one member."""
+    if samples.targets is None or samples.targets.dtype.kind == "f":
+        return None
+    _, strata = np.unique(samples.targets, return_inverse=True)
+    strata = np.where(samples.has_label, strata + 1, 0)
+    counts = np.bincount(strata)
+    if counts[counts > 0].min() < 2 or (counts > 0).sum() > len(samples) // 4:
+        return None
+    return strata

@@ -1,0 +1,15 @@
+"""Kinds of data: how files become one tensor, what is fitted on train, how a batch is prepared.
+
+A modality is a small object with these methods (`base.Modality`); `table` lists them. It names
+its default backbone by string and knows no objective and no task.
+"""
+
+from headstart.tables import Table
+
+table = Table(
+    "modality",
+    {
+        "image": ("headstart.modalities.image:Image", "pictures, grey or colour, of any size"),
+        "table": ("headstart.modalities.numeric:Numeric", "rows of numbers"),
+    },
+)

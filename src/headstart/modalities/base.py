@@ -1,0 +1,47 @@
+"""The face every modality shows to workflows and reports."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+from torch import Tensor
+
+from headstart.data.dataset import Samples
+from headstart.types import Spec
+
+
+class Modality(Protocol):
+    """Raw samples → tensors → prepared batches. Everything fitted is in `state()`."""
+
+    default_backbone: ClassVar[str]
+
+    @classmethod
+    def fit(cls, train: Samples, config: Any) -> Modality:
+        """Learn sizes and statistics from train, and from nothing else."""
+        ...
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Modality:
+        """What `state()` described."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Everything fitted, as JSON can hold it."""
+        ...
+
+    @property
+    def spec(self) -> Spec:
+        """What a prepared sample looks like."""
+        ...
+
+    def tensor(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
+        """All samples as one compact tensor, and the rows that could not be read."""
+        ...
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """A compact batch → what the network sees: float, normalised."""
+        ...
+
+    def augment(self, x: Tensor) -> Tensor:
+        """A compact batch → another picture of the same things, prepared."""
+        ...

@@ -1,0 +1,191 @@
+"""Pictures: one `uint8` tensor `[N, C, H, W]`, normalised and augmented as whole batches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headstart.data import pictures
+from headstart.data.dataset import Samples
+from headstart.errors import UserError
+from headstart.modalities.affine import AffineConfig, random_affine
+from headstart.settings import Settings, setting
+from headstart.types import Spec
+
+LARGEST_DEFAULT = 64  # pixels a side; larger pictures are reduced unless `size` says otherwise
+
+
+class ImageConfig(Settings):
+    """How pictures become tensors."""
+
+    size: int | None = setting(None, "side in pixels; by default the pictures' own, at most 64")
+    channels: Literal[1, 3] | None = setting(None, "1 for grey, 3 for colour; by default as found")
+    normalise: bool = setting(True, "subtract the mean of train, divide by its deviation")
+    augment: AffineConfig = setting(factory=AffineConfig)
+
+
+class Image:
+    """See `base.Modality`."""
+
+    default_backbone: ClassVar[str] = "conv"
+    Config: ClassVar[type[Settings]] = ImageConfig
+
+    def __init__(
+        self, size: tuple[int, int], mean: list[float], std: list[float], augment: AffineConfig
+    ) -> None:
+        self.size = size
+        self.channels = len(mean)
+        self.affine = augment
+        # uint8 x → (x / 255 - mean) / std = x * scale + shift
+        self._scale = torch.tensor([1 / (255 * s) for s in std]).view(-1, 1, 1)
+        self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)]).view(-1, 1, 1)
+        self.mean, self.std = mean, std
+
+    @classmethod
+    def fit(cls, train: Samples, config: ImageConfig) -> Image:
+        """Learn size, channels, mean and deviation from train.
+
+        Raises:
+            UserError: no picture can be read.
+        """
+        size, channels = _size_and_channels(train, config)
+        unfitted = cls(size, [0.0] * channels, [1.0] * channels, config.augment)
+        if not config.normalise:
+            return unfitted
+        # Statistics settle long before the whole of a large set is read.
+        some = np.random.default_rng(0).permutation(len(train))[:10_000]
+        x, bad = unfitted.tensor(train.take(np.sort(some)), on_bad="skip")
+        good = torch.ones(len(x), dtype=torch.bool)
+        good[bad] = False
+        pixels = x[good].double() / 255
+        mean = pixels.mean(dim=(0, 2, 3)).tolist()
+        std = [max(s, 1e-3) for s in pixels.std(dim=(0, 2, 3)).tolist()]
+        return cls(size, mean, std, config.augment)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Image:
+        """What `state()` described."""
+        height, width = state["size"]
+        return cls((height, width), state["mean"], state["std"], AffineConfig(**state["augment"]))
+
+    def state(self) -> dict[str, Any]:
+        """Everything fitted, as JSON can hold it."""
+        from headstart.settings import as_plain
+
+        return {
+            "modality": "image",
+            "size": list(self.size),
+            "mean": self.mean,
+            "std": self.std,
+            "augment": as_plain(self.affine),
+        }
+
+    @property
+    def spec(self) -> Spec:
+        """`(C, H, W)`, bounded by black and white."""
+        low = min(-m / s for m, s in zip(self.mean, self.std, strict=True))
+        high = max((1 - m) / s for m, s in zip(self.mean, self.std, strict=True))
+        return Spec("continuous", (self.channels, *self.size), low=low, high=high)
+
+    def tensor(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
+        """`uint8 [N, C, H, W]`, and the rows that could not be read (all zero).
+
+        Raises:
+            UserError: a picture cannot be read and `on_bad` is "fail".
+        """
+        mode = "L" if self.channels == 1 else "RGB"
+        if isinstance(samples.inputs, np.ndarray):
+            return self._from_array(samples.inputs), []
+        array, bad = pictures.read_all(list(samples.inputs), mode, self.size)
+        if bad and on_bad == "fail":
+            others = f"{len(bad):,} of {len(samples):,} files are like this" if bad[1:] else ""
+            raise UserError(
+                f"{bad[0].path} is not a readable image ({bad[0].reason}).",
+                *([f"{others}; `headstart inspect` lists them."] if others else []),
+                "Mend or remove them, or pass --on-bad skip to go on without them.",
+            )
+        paths = {str(b.path) for b in bad}
+        rows = [i for i, path in enumerate(samples.inputs) if str(path) in paths]
+        return _channels_first(torch.from_numpy(array)), rows
+
+    def _from_array(self, array: np.ndarray[Any, Any]) -> Tensor:
+        if array.dtype != np.uint8:
+            array = _to_uint8(array)
+        x = _channels_first(torch.from_numpy(np.ascontiguousarray(array)))
+        if x.shape[1] == 4:  # no transparency in what a network sees
+            x = x[:, :3]
+        if x.shape[1] != self.channels:
+            grey = x.float().mean(dim=1, keepdim=True).round().to(torch.uint8)
+            x = grey.expand(-1, self.channels, -1, -1).contiguous()
+        if tuple(x.shape[2:]) != self.size:
+            resized = [
+                torch.nn.functional.interpolate(
+                    part.float(), self.size, mode="bilinear", antialias=True
+                ).round().to(torch.uint8)
+                for part in x.split(1024)
+            ]
+            x = torch.cat(resized)
+        return x
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """`uint8 [B, C, H, W]` → normalised float of the same shape."""
+        if x.device != self._scale.device:
+            self._scale, self._shift = self._scale.to(x.device), self._shift.to(x.device)
+        return torch.addcmul(self._shift, x.float(), self._scale)
+
+    def augment(self, x: Tensor) -> Tensor:
+        """Each picture moved, turned and sheared a little, then normalised; the ground is black."""
+        return self.prepare(random_affine(x.float(), self.affine))
+
+
+def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, int], int]:
+    if isinstance(train.inputs, np.ndarray):
+        height, width = train.inputs.shape[1:3]
+        found = 1 if train.inputs.ndim == 3 or train.inputs.shape[3] == 1 else 3
+    else:
+        shapes: Counter[tuple[int, int]] = Counter()
+        colour = False
+        some = np.random.default_rng(0).permutation(len(train.inputs))[:500]
+        for i in some:
+            try:
+                w, h, mode = pictures.probe(train.inputs[int(i)])
+            except pictures.BadPicture:
+                continue
+            shapes[h, w] += 1
+            colour = colour or mode not in ("1", "L", "I", "F", "I;16", "LA", "La")
+        if not shapes:
+            raise UserError("not one picture of the train split can be read.")
+        (height, width), _ = shapes.most_common(1)[0]
+        if len(shapes) > 1:
+            height = width = min(height, width)
+        found = 3 if colour else 1
+    if config.size is not None:
+        height = width = config.size
+    elif max(height, width) > LARGEST_DEFAULT:
+        factor = LARGEST_DEFAULT / max(height, width)
+        height, width = max(1, round(height * factor)), max(1, round(width * factor))
+    return (int(height), int(width)), config.channels or found
+
+
+def _to_uint8(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Numbers in 0..1, or 0..255, as bytes.
+
+    Raises:
+        UserError: values lie outside both ranges.
+    """
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 255:
+        raise UserError(
+            f"pictures given as numbers must lie in 0..1 or 0..255; these lie in {low:g}..{high:g}."
+        )
+    factor = 255.0 if high <= 1.0 and array.dtype.kind == "f" else 1.0
+    return np.round(array * factor).astype(np.uint8)
+
+
+def _channels_first(x: Tensor) -> Tensor:
+    """`[N, H, W]` or `[N, H, W, C]` → `[N, C, H, W]`."""
+    return x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2).contiguous()

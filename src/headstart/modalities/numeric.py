@@ -1,0 +1,79 @@
+"""Rows of numbers: standardised columns, one float tensor `[N, F]`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headstart.data.dataset import Samples
+from headstart.errors import UserError
+from headstart.settings import Settings, setting
+from headstart.types import Spec
+
+
+class NumericConfig(Settings):
+    """How rows become tensors."""
+
+    swap: float = setting(0.0, "share of values that augmentation replaces by another row's")
+
+
+class Numeric:
+    """See `base.Modality`."""
+
+    default_backbone: ClassVar[str] = "mlp"
+    Config: ClassVar[type[Settings]] = NumericConfig
+
+    def __init__(self, mean: list[float], std: list[float], swap: float) -> None:
+        self.mean, self.std, self.swap = mean, std, swap
+        self._mean, self._std = torch.tensor(mean), torch.tensor(std)
+
+    @classmethod
+    def fit(cls, train: Samples, config: NumericConfig) -> Numeric:
+        """Learn each column's mean and deviation from train."""
+        array = np.asarray(train.inputs, dtype=np.float64)
+        std = array.std(axis=0)
+        std[std < 1e-12] = 1.0  # a constant column carries nothing; leave it at zero
+        return cls(array.mean(axis=0).tolist(), std.tolist(), config.swap)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Numeric:
+        """What `state()` described."""
+        return cls(state["mean"], state["std"], state["swap"])
+
+    def state(self) -> dict[str, Any]:
+        """Everything fitted, as JSON can hold it."""
+        return {"modality": "table", "mean": self.mean, "std": self.std, "swap": self.swap}
+
+    @property
+    def spec(self) -> Spec:
+        """`(F,)`, unbounded."""
+        return Spec("continuous", (len(self.mean),))
+
+    def tensor(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:  # noqa: ARG002 - arrays have no unreadable rows
+        """`float32 [N, F]`, standardised already.
+
+        Raises:
+            UserError: the number of columns differs from train's.
+        """
+        array = np.asarray(samples.inputs, dtype=np.float64)
+        if array.ndim != 2 or array.shape[1] != len(self.mean):
+            raise UserError(
+                f"rows of {len(self.mean)} numbers were expected; these have shape"
+                f" {list(array.shape[1:])}."
+            )
+        standard = (array - np.array(self.mean)) / np.array(self.std)
+        return torch.from_numpy(standard.astype(np.float32)), []
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """Nothing is left to do."""
+        return x
+
+    def augment(self, x: Tensor) -> Tensor:
+        """Replace a share of the values by those of other rows (SCARF, arXiv:2106.15147)."""
+        if self.swap == 0.0:
+            return x
+        others = x[torch.randint(len(x), x.shape, device=x.device), torch.arange(x.shape[1])]
+        return torch.where(torch.rand_like(x) < self.swap, others, x)
