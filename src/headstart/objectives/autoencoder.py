@@ -1,0 +1,74 @@
+"""The autoencoder (Hinton and Salakhutdinov, 2006, doi:10.1126/science.1127647).
+
+An encoder squeezes a sample into a short code, a decoder gives the sample back; what survives
+the squeeze is what the samples have in common.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from headstart.backbones.base import Backbone
+from headstart.parts.decoders import Output, decoder_for
+from headstart.parts.learner import Learner
+from headstart.settings import Settings, setting
+from headstart.types import Batch, Spec, Step
+
+
+class AutoencoderConfig(Settings):
+    """The code and what comes out."""
+
+    code: int | None = setting(
+        None, "width of the code; by default an MLP's last layer, else 64 units", flag=""
+    )
+    output: Output = setting(
+        "auto", "sigmoid for bounded values, else linear; relu as in the article", flag=""
+    )
+    augment: bool = setting(False, "learn from moved and turned samples too", flag="")
+
+
+class Autoencoder(Learner):
+    """Sample → code → sample, compared with itself."""
+
+    Config: ClassVar[type[Settings]] = AutoencoderConfig
+
+    def __init__(self, config: AutoencoderConfig, encoder: Backbone, spec: Spec) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.augment = config.augment
+        self.squeeze, width = code_layer(config.code, encoder)
+        self.decoder = decoder_for(encoder, width, spec, config.output)
+
+    def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases
+        """Mean squared error over all values of `[B, ...]`."""
+        code = self.squeeze(self.encoder(batch).pooled)  # [B, K]
+        return Step.sum(len(batch), reconstruction=F.mse_loss(self.decoder(code), batch.x))
+
+    def trivial_loss(self, batch: Batch) -> float:
+        """The mean sample's error: the variance of each value, averaged."""
+        return mean_sample_loss(batch.x)
+
+    def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What went in and what came out."""
+        return batch.x, self.decoder(self.squeeze(self.encoder(batch).pooled))
+
+
+def code_layer(width: int | None, encoder: Backbone) -> tuple[nn.Module, int]:
+    """A linear bottleneck after the encoder, or nothing where its own last layer is narrow."""
+    if width is None:
+        width = encoder.dim if encoder.token_dim == 0 else 64
+    if width == encoder.dim:
+        return nn.Identity(), width
+    layer = nn.Linear(encoder.dim, width)
+    nn.init.normal_(layer.weight, std=encoder.dim**-0.5)
+    nn.init.zeros_(layer.bias)
+    return layer, width
+
+
+def mean_sample_loss(x: Tensor) -> float:
+    """Mean squared error of answering the batch's mean sample: `[B, ...]` → a number."""
+    return float(torch.var(x, dim=0, correction=0).mean())

@@ -1,0 +1,79 @@
+"""The denoising autoencoder (Vincent et al., 2008, doi:10.1145/1390156.1390294).
+
+The sample is spoilt, and the clean one asked back: what cannot be read off the input any more
+must be known. Besides noise and masking, the sample may be moved and turned (`augment`); giving
+it back in place teaches the encoder which changes do not matter.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from headstart.backbones.base import Backbone
+from headstart.objectives.autoencoder import code_layer, mean_sample_loss
+from headstart.parts.decoders import Output, decoder_for
+from headstart.parts.learner import Learner
+from headstart.settings import Settings, setting
+from headstart.types import Batch, Spec, Step
+
+
+class DenoisingConfig(Settings):
+    """How samples are spoilt, and the code between."""
+
+    noise: float = setting(0.3, "deviation of added normal noise, in the samples' own", flag="")
+    mask: float = setting(0.3, "share of values put to the mean, in blocks for pictures", flag="")
+    block: int = setting(7, "side of a masked block in pixels", flag="")
+    augment: bool = setting(False, "also move and turn the spoilt sample", flag="")
+    code: int | None = setting(
+        None, "width of the code; by default an MLP's last layer, else 64 units", flag=""
+    )
+    output: Output = setting("auto", "sigmoid for bounded values, else linear", flag="")
+
+
+class Denoising(Learner):
+    """Spoilt sample → code → clean sample."""
+
+    Config: ClassVar[type[Settings]] = DenoisingConfig
+
+    def __init__(self, config: DenoisingConfig, encoder: Backbone, spec: Spec) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = encoder
+        self.augment = self.clean = config.augment
+        self.squeeze, width = code_layer(config.code, encoder)
+        self.decoder = decoder_for(encoder, width, spec, config.output)
+
+    def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases
+        """Mean squared error against the clean `[B, ...]`."""
+        spoilt = self.spoil(batch.x)
+        code = self.squeeze(self.encoder(Batch(spoilt)).pooled)  # [B, K]
+        return Step.sum(len(batch), reconstruction=F.mse_loss(self.decoder(code), batch.target))
+
+    def spoil(self, x: Tensor) -> Tensor:
+        """`[B, ...]` with blocks masked and noise added."""
+        if self.config.mask:
+            x = x * keep(x, self.config.mask, self.config.block)
+        return x + self.config.noise * torch.randn_like(x)
+
+    def trivial_loss(self, batch: Batch) -> float:
+        """The mean sample's error."""
+        return mean_sample_loss(batch.target)
+
+    def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The spoilt sample and what was made of it."""
+        spoilt = self.spoil(batch.x)
+        return spoilt, self.decoder(self.squeeze(self.encoder(Batch(spoilt)).pooled))
+
+
+def keep(x: Tensor, share: float, block: int) -> Tensor:
+    """A mask of ones with about `share` of zeros, in blocks where `x` is `[B, C, H, W]`."""
+    if x.ndim != 4:
+        return (torch.rand_like(x) >= share).to(x.dtype)
+    b, _, height, width = x.shape
+    coarse = torch.rand(b, 1, -(-height // block), -(-width // block), device=x.device)
+    fine = F.interpolate((coarse >= share).to(x.dtype), scale_factor=block, mode="nearest")
+    return fine[:, :, :height, :width]

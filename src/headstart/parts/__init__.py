@@ -1,0 +1,1 @@
+"""What objectives and tasks are built from: the `Learner` face, decoders, projectors."""

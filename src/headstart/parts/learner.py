@@ -1,0 +1,62 @@
+"""The one face through which the engine trains an objective or a task."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from headstart.backbones.base import Backbone
+from headstart.settings import Settings
+from headstart.types import Batch, Step
+
+
+class Learner(nn.Module, ABC):
+    """Something that turns batches into losses.
+
+    views: augmented copies of each sample that it wants.
+    augment: whether the samples of a batch should be augmented.
+    clean: whether it also wants them as they were (`Batch.clean`).
+    encoder: what fine-tuning starts from.
+    """
+
+    Config: ClassVar[type[Settings]]
+    views: ClassVar[int] = 1
+    needs: ClassVar[type[Backbone]] = Backbone
+    augment: bool = False
+    clean: bool = False
+    encoder: Backbone
+
+    def players(self) -> dict[str, list[Parameter]]:
+        """Parameters by player; each has its own optimiser and its own step a batch."""
+        return {"all": [p for p in self.parameters() if p.requires_grad]}
+
+    def rates(self) -> dict[Parameter, float]:
+        """Multipliers of the learning rate for parameters that do not take it whole."""
+        return {}
+
+    @abstractmethod
+    def forward(self, batch: Batch, *, player: str, progress: float) -> Step:
+        """The loss of `player` on `batch`; `progress` runs from 0 to 1 over the training."""
+
+    def after_step(self, progress: float) -> None:  # noqa: B027 - most learners need nothing here
+        """Called when every player has stepped: moving averages, queues."""
+
+    def score(self, batch: Batch) -> dict[str, Tensor]:
+        """Validation figures of one batch, each a mean over its samples."""
+        step = self(batch, player=next(iter(self.players())), progress=1.0)
+        return {"loss": step.loss.detach(), **step.logs}
+
+    def trivial_loss(self, batch: Batch) -> float | None:
+        """The loss of the best answer that ignores its input; None where that means nothing."""
+        return None
+
+    def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """What it saw and what it gave back, `[B, ...]` each; None when it gives nothing back."""
+        return None
+
+    def sample(self, count: int) -> Tensor | None:
+        """New samples `[count, ...]`; None when it makes none."""
+        return None

@@ -1,0 +1,17 @@
+"""What labels ask for: a head, a loss, figures; `supervised` is the Learner that trains one.
+
+A task is built as `Task(config, dim, targets)` from the targets it may see. `table` lists them.
+"""
+
+from headstart.tables import Table
+
+table = Table(
+    "task",
+    {
+        "classification": (
+            "headstart.tasks.classification:Classification",
+            "one of several classes a sample",
+        ),
+        "regression": ("headstart.tasks.regression:Regression", "one number a sample"),
+    },
+)

@@ -1,0 +1,86 @@
+"""The Learner that fine-tunes: an encoder, a task's head, and which of them may move when."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from headstart.backbones.base import Backbone
+from headstart.parts.learner import Learner
+from headstart.settings import Settings, setting
+from headstart.tasks.base import Task
+from headstart.types import Batch, Step
+
+Mode = Literal["staged", "full", "frozen"]
+
+
+class FineTuneConfig(Settings):
+    """What of the encoder is trained, and how fast."""
+
+    mode: Mode = setting(
+        "staged", "frozen: a linear probe; full: all at once; staged: the head first, then all"
+    )
+    head_share: float = setting(0.2, "staged: part of the training for the head alone", flag="")
+    layer_decay: float = setting(
+        0.7, "rate of each layer of a pre-trained encoder, as a share of the layer above", flag=""
+    )
+    augment: bool = setting(True, "train on moved and turned samples", flag="")
+
+
+class Supervised(Learner):
+    """Encoder and head, trained on labels.
+
+    pretrained: whether the encoder starts from a run; from scratch every layer is trained from
+        the first step at the full rate, whatever the mode.
+    """
+
+    Config: ClassVar[type[Settings]] = FineTuneConfig
+
+    def __init__(
+        self, config: FineTuneConfig, encoder: Backbone, task: Task, *, pretrained: bool
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.task = task
+        self.augment = config.augment
+        self.mode: Mode = config.mode if pretrained or config.mode == "frozen" else "full"
+        self.head_share = config.head_share if self.mode == "staged" else 0.0
+        self.decay = config.layer_decay if pretrained else 1.0
+        if self.mode == "frozen":
+            self.encoder.requires_grad_(requires_grad=False)
+
+    def train(self, mode: bool = True) -> Supervised:
+        """A frozen encoder stays in evaluation mode: its running statistics are frozen too."""
+        super().train(mode)
+        if self.mode == "frozen":
+            self.encoder.eval()
+        return self
+
+    def rates(self) -> dict[Parameter, float]:
+        """Lower layers hold what is general: each takes `layer_decay` of the rate above it."""
+        layers: list[nn.Module] = self.encoder.layers()
+        return {
+            parameter: self.decay ** (len(layers) - depth)
+            for depth, layer in enumerate(layers)
+            for parameter in layer.parameters()
+        }
+
+    def outputs(self, batch: Batch, *, encoder_learns: bool = True) -> Tensor:
+        """Head outputs `[B, K]`."""
+        with torch.set_grad_enabled(encoder_learns and torch.is_grad_enabled()):
+            pooled = self.encoder(batch).pooled  # [B, D]
+        return self.task.head(pooled)  # type: ignore[no-any-return]
+
+    def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
+        """The task's loss on labelled samples."""
+        assert batch.y is not None
+        learns = self.mode != "frozen" and progress >= self.head_share
+        if self.training and not learns:
+            self.encoder.eval()
+        elif self.training and not self.encoder.training:
+            self.encoder.train()
+        loss = self.task.loss(self.outputs(batch, encoder_learns=learns), batch.y)
+        return Step(loss, len(batch), {"loss": loss.detach()})
