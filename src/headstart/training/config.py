@@ -1,0 +1,40 @@
+"""Settings of the engine. This module does not import torch: `--help` reads it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from headstart.settings import Duration, Settings, setting
+
+
+class TrainingConfig(Settings):
+    """How long, how fast, on what."""
+
+    duration: Duration | None = setting(
+        None, "length of the training, as '5 epochs' or '10 minutes'", flag=""
+    )
+    batch_size: int | None = setting(None, "samples a step; by default chosen from the set's size")
+    optimizer: str = setting("adamw", "any of PyTorch's, by name")
+    lr: float | None = setting(None, "peak learning rate; by default the optimiser's usual one")
+    weight_decay: float = setting(0.01, "decay of weights; biases and norms are spared", flag="")
+    optimizer_options: dict[str, Any] = setting(
+        factory=dict, help="further arguments of the optimiser", flag=""
+    )
+    schedule: Literal["cosine", "linear", "constant"] = setting(
+        "cosine", "how the rate falls after warm-up"
+    )
+    warmup: float = setting(0.05, "part of the training in which the rate rises", flag="")
+    clip: float | None = setting(1.0, "largest norm of the gradient; null for no limit", flag="")
+    ema: float = setting(0.0, "moving average of weights that is kept, 0 for none", flag="")
+    validate_every: Duration | None = setting(
+        None, "by default each epoch, at most twenty times", flag=""
+    )
+    patience: int | None = setting(
+        None, "stop after so many validations without a better figure"
+    )
+    checkpoint_every: Duration = setting(
+        Duration(1, "minutes"), "how often everything is saved", flag=""
+    )
+    device: str = setting("auto", "cpu, cuda, cuda:1, mps ...; auto takes the best there is")
+    threads: int | None = setting(None, "CPU threads; by default all this process may use", flag="")
+    compile: bool = setting(False, "compile the step; pays on long runs", flag="")

@@ -1,0 +1,51 @@
+"""Where to compute, and with how many threads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from headstart.errors import UserError
+
+
+def pick(name: str) -> torch.device:
+    """The device of that name; `auto` takes an accelerator where there is one.
+
+    Raises:
+        UserError: PyTorch has no such device here.
+    """
+    if name == "auto":
+        if torch.accelerator.is_available():
+            found = torch.accelerator.current_accelerator()
+            if found is not None:
+                return found
+        return torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {name} cannot be used here: {reason}", "Try --device auto.") from error
+    return device
+
+
+def use_threads(count: int | None) -> int:
+    """Let PyTorch use `count` threads, or as many as this process may."""
+    count = count or available_threads()
+    if torch.get_num_threads() != count:
+        torch.set_num_threads(count)
+    return count
+
+
+def available_threads() -> int:
+    """Cores this process may use: by affinity, and by the control group's quota on Linux."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = Path("/sys/fs/cgroup/cpu.max")
+    try:
+        limit, period = quota.read_text().split()
+        cores = min(cores, max(1, int(limit) // int(period)))
+    except (OSError, ValueError):
+        pass  # no control group, or no limit
+    return cores
