@@ -1,0 +1,209 @@
+"""From settings to the objects a run needs, each built by the class that a table names."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headstart import __version__, backbones, modalities
+from headstart.backbones.base import Backbone
+from headstart.data.dataset import Dataset, Samples
+from headstart.data.sources import open_dataset
+from headstart.data.splits import ensure_test
+from headstart.errors import UserError
+from headstart.modalities.base import Modality
+from headstart.runs.folder import RunFolder
+from headstart.settings import Duration, Faults, as_plain, resolve
+from headstart.settings.files import to_yaml
+from headstart.tables import Table
+from headstart.types import Spec
+from headstart.workflows.config import DataConfig, FinetuneConfig, PretrainConfig
+
+Say = Callable[[str], None]
+MINUTE_BATCHES = ((2_000, 32), (20_000, 64), (10**9, 128))
+
+
+@dataclass
+class Component:
+    """A class from a table, and its settings."""
+
+    name: str
+    cls: Any
+    config: Any
+
+    def plain(self) -> dict[str, Any]:
+        """As it stands in config.yaml."""
+        return {"name": self.name, **as_plain(self.config)}
+
+
+def component(table: Table, raw: dict[str, Any], default: str, where: str, faults: Faults) -> Component:
+    """The class that `raw["name"]` names, with the rest of `raw` as its settings."""
+    name = raw.get("name", default)
+    try:
+        cls = table.load(name)
+    except UserError as error:
+        faults.add(f"{where}: {error.message} {' '.join(error.hints)}")
+        return Component(name, None, None)
+    rest = {key: value for key, value in raw.items() if key != "name"}
+    return Component(name, cls, resolve(cls.Config, rest, faults, where))
+
+
+@dataclass
+class Material:
+    """A data set made ready: tensors by split, and the modality that made them."""
+
+    dataset: Dataset
+    modality: Modality
+    x: dict[str, Tensor]
+    samples: dict[str, Samples]
+    skipped: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> Spec:
+        """What a prepared sample looks like."""
+        return self.modality.spec
+
+
+def open_data(config: DataConfig, seed: int) -> Dataset:
+    """Read the source and make the splits it lacks."""
+    dataset = open_dataset(
+        config.path,
+        target=config.target,
+        train=config.train,
+        validation=config.validation,
+        test=config.test,
+        file_column=config.file_column,
+        seed=seed,
+    )
+    return ensure_test(dataset, seed)
+
+
+def material(
+    dataset: Dataset, modality: Modality, on_bad: str, splits: tuple[str, ...]
+) -> Material:
+    """Turn the named splits into tensors, leaving out what cannot be read if that is allowed."""
+    made = Material(dataset, modality, {}, {})
+    for name in splits:
+        if name not in dataset.splits:
+            continue
+        samples = dataset.splits[name]
+        x, bad = modality.tensor(samples, on_bad=on_bad)
+        if bad:
+            made.skipped[name] = [samples.name(i) for i in bad]
+            good = np.setdiff1d(np.arange(len(samples)), bad)
+            if len(good) == 0:
+                raise UserError(f"not one sample of the {name} split can be read.")
+            x, samples = x[torch.from_numpy(good)], samples.take(good)
+        made.x[name], made.samples[name] = x, samples
+    return made
+
+
+def fitted_modality(dataset: Dataset, chosen: Component) -> Modality:
+    """The modality fitted on train, refused where it does not suit the data."""
+    if chosen.name != dataset.kind:
+        raise UserError(
+            f"{dataset.source} holds data of kind '{dataset.kind}', not '{chosen.name}'."
+        )
+    modality: Modality = chosen.cls.fit(dataset.train, chosen.config)
+    return modality
+
+
+def build_backbone(chosen: Component, spec: Spec, seed: int) -> Backbone:
+    """The backbone with seeded weights."""
+    torch.default_generator.manual_seed(seed)
+    encoder: Backbone = chosen.cls(chosen.config, spec)
+    return encoder
+
+
+def load_modality(state: dict[str, Any]) -> Modality:
+    """A modality from `preprocessing.json`."""
+    try:
+        modality: Modality = modalities.table.load(state["modality"]).from_state(state)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"preprocessing.json is malformed: {error!r}.") from error
+    return modality
+
+
+def load_backbone(raw: dict[str, Any], spec: Spec) -> Backbone:
+    """A backbone as a run's config.yaml describes it."""
+    faults = Faults()
+    chosen = component(backbones.table, raw, "", "backbone", faults)
+    faults.raise_if_any()
+    return build_backbone(chosen, spec, 0)
+
+
+def begin(
+    folder: RunFolder, plain: dict[str, Any], preprocessing: dict[str, Any], *, resume: bool
+) -> None:
+    """Write what a run is about before it starts; on resume, refuse settings that differ."""
+    if resume and folder.config.exists():
+        _refuse_changes(folder, plain)
+    folder.config.write_text(to_yaml(plain), encoding="utf-8")
+    folder.write_json(folder.preprocessing, preprocessing)
+    if not resume:
+        folder.progress.unlink(missing_ok=True)
+
+
+def _refuse_changes(folder: RunFolder, plain: dict[str, Any]) -> None:
+    free = {"training.duration", "training.device", "training.threads", "training.checkpoint_every"}
+    before, now = dict(_leaves(folder.read_config())), dict(_leaves(plain))
+    changed = [k for k in {**before, **now} if before.get(k) != now.get(k) and k not in free]
+    if changed:
+        lines = [f"- {k}: {before.get(k)!r} then, {now.get(k)!r} now" for k in changed]
+        raise UserError(
+            f"--resume continues {folder.path} with the settings it began with; these differ:",
+            *lines,
+            "Repeat the first command, or choose another --out.",
+        )
+
+
+def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found = []
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            found += _leaves(value, f"{prefix}{key}.")
+        else:
+            found.append((f"{prefix}{key}", value))
+    return found
+
+
+def batch_size_for(samples: int, asked: int | None) -> int:
+    """The batch size asked for, or one that suits the number of samples; never above it."""
+    if asked is not None and asked < 1:
+        raise UserError(f"--batch-size must be at least 1, not {asked}.")
+    size = asked or next(size for limit, size in MINUTE_BATCHES if samples <= limit)
+    return max(1, min(size, samples))
+
+
+def duration_for(
+    asked: Duration | None, samples: int, batch_size: int, epochs: float, fewest_steps: int
+) -> Duration:
+    """The duration asked for, or `epochs`, and at least so many steps."""
+    if asked is not None:
+        return asked
+    steps = max(fewest_steps, round(epochs * samples / batch_size))
+    return Duration(steps, "steps")
+
+
+def versions() -> dict[str, str]:
+    """What a result was made with."""
+    return {
+        "headstart": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": sys.platform,
+    }
+
+
+def resolve_data(config: PretrainConfig | FinetuneConfig) -> None:
+    """Check what the engine would find out too late."""
+    if not config.data.path:
+        raise UserError("no data were named.", "Give a folder, a file or a name such as digits.")

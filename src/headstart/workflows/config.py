@@ -1,0 +1,48 @@
+"""What `pretrain` and `finetune` can be told. This module does not import torch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from headstart.settings import Settings, setting
+from headstart.training.config import TrainingConfig
+
+
+class DataConfig(Settings):
+    """Where samples come from."""
+
+    path: str = setting("", "a folder, a file or a name", flag="")
+    train: str | None = setting(None, "name of the train split, or a path")
+    validation: str | None = setting(None, "name of the validation split, or a path")
+    test: str | None = setting(None, "name of the test split, or a path")
+    target: str | None = setting(None, "column that holds the labels")
+    file_column: str | None = setting(None, "column that holds the file names")
+    on_bad: Literal["fail", "skip"] = setting("fail", "what to do with samples that are damaged")
+
+
+class PretrainConfig(Settings):
+    """Everything a pre-training run was told."""
+
+    command: Literal["pretrain"] = setting("pretrain", flag="")
+    data: DataConfig = setting(factory=DataConfig)
+    modality: dict[str, Any] = setting(factory=dict, help="settings of the kind of data", flag="")
+    backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
+    objective: dict[str, Any] = setting(factory=dict, help="the way to learn, by name", flag="")
+    training: TrainingConfig = setting(factory=TrainingConfig)
+    seed: int = setting(0, "of every random choice")
+
+
+class FinetuneConfig(Settings):
+    """Everything a fine-tuning run was told."""
+
+    command: Literal["finetune"] = setting("finetune", flag="")
+    data: DataConfig = setting(factory=DataConfig)
+    start: str | None = setting(None, "the pre-trained run to start from; none: from scratch", flag="")
+    labels: int | None = setting(None, "labels to use in all, validation included")
+    labels_per_class: int | None = setting(None, "labels to use of each class")
+    modality: dict[str, Any] = setting(factory=dict, help="settings of the kind of data", flag="")
+    backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
+    task: dict[str, Any] = setting(factory=dict, help="what the labels ask for, by name", flag="")
+    finetune: dict[str, Any] = setting(factory=dict, help="what of the encoder is trained", flag="")
+    training: TrainingConfig = setting(factory=TrainingConfig)
+    seed: int = setting(0, "of every random choice, the draw of labels too")

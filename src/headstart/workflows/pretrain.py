@@ -1,0 +1,164 @@
+"""Learn from every sample, labelled or not: makes a run that fine-tuning can start from."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+
+from headstart import backbones, modalities, objectives
+from headstart.data.loader import Resident
+from headstart.data.splits import cut
+from headstart.parts.learner import Learner
+from headstart.runs.folder import RunFolder
+from headstart.settings import Faults, as_plain
+from headstart.training import health
+from headstart.training.engine import Display, Engine, Progress, Validation, place
+from headstart.workflows import assemble
+from headstart.workflows.assemble import Component, Material, Say
+from headstart.workflows.config import PretrainConfig
+from headstart.workflows.weights import save_model
+
+EPOCHS = 10
+FEWEST_STEPS = 1_500
+PROBE = 512  # samples that health looks at
+HELD_OUT = 0.05
+
+
+def pretrain(
+    config: PretrainConfig,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    display: Display | None = None,
+    say: Say = lambda _: None,
+) -> dict[str, Any]:
+    """Pre-train and leave a finished run in `folder`; returns its `result.json`.
+
+    Raises:
+        UserError: settings or data are wrong; all faults of the settings are named at once.
+        InterruptedRunError: a signal came; the run can be resumed.
+    """
+    assemble.resolve_data(config)
+    faults = Faults()
+    objective = assemble.component(
+        objectives.table, config.objective, "autoencoder", "objective", faults
+    )
+    kind = config.modality.get("name")
+    dataset = None if faults.lines else assemble.open_data(config.data, config.seed)
+    kind = kind or (dataset.kind if dataset else "image")
+    modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
+    default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
+    backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
+    faults.raise_if_any()
+    assert dataset is not None
+    modality = assemble.fitted_modality(dataset, modality_part)
+    material = assemble.material(dataset, modality, config.data.on_bad, ("train", "validation"))
+    plain = {
+        **as_plain(config),
+        "modality": modality_part.plain(),
+        "backbone": backbone.plain(),
+        "objective": objective.plain(),
+    }
+    assemble.begin(folder, plain, modality.state(), resume=resume)
+    learner = _learner(objective, backbone, material, config.seed)
+    for note in dataset.notes:
+        say(note)
+    started = time.monotonic()
+    engine, at = _train(learner, material, config, folder, resume=resume, display=display, say=say)
+    probe = engine.batch(*_probe(engine.data), training=False)
+    findings = health.examine(learner, probe, at)
+    save_model(folder.model, learner)
+    result = {
+        "status": "done",
+        "command": "pretrain",
+        "objective": objective.name,
+        "backbone": backbone.name,
+        "data": config.data.path,
+        "samples": len(engine.data),
+        "seconds": at.seconds,
+        "wall_seconds": time.monotonic() - started,
+        "steps": at.step,
+        "batch_size": engine.batch_size,
+        "epochs": at.position / len(engine.data),
+        "samples_per_second": at.position / max(at.seconds, 1e-9),
+        "parameters": sum(p.numel() for p in learner.encoder.parameters()),
+        "labels": 0,
+        "loss": at.last_loss,
+        "val": at.best,
+        "best_step": at.best_step,
+        "health": findings,
+        "skipped": material.skipped,
+        "notes": dataset.notes,
+        "versions": assemble.versions(),
+    }
+    folder.write_json(folder.result, result)
+    return result
+
+
+def _learner(objective: Component, backbone: Component, material: Material, seed: int) -> Learner:
+    encoder = assemble.build_backbone(backbone, material.spec, seed)
+    learner: Learner = objective.cls(objective.config, encoder, material.spec)
+    return learner
+
+
+def _train(
+    learner: Learner,
+    material: Material,
+    config: PretrainConfig,
+    folder: RunFolder,
+    *,
+    resume: bool,
+    display: Display | None,
+    say: Say,
+) -> tuple[Engine, Progress]:
+    device = place(learner, config.training)
+    x = material.x["train"]
+    held = material.x.get("validation")
+    if held is None and len(x) >= 200:
+        kept, apart = cut(material.samples["train"], min(HELD_OUT, 2_000 / len(x)), config.seed)
+        x, held = x[torch.from_numpy(kept)], x[torch.from_numpy(apart)]
+    data = Resident(x, seed=config.seed)
+    size = assemble.batch_size_for(len(x), config.training.batch_size)
+    engine = Engine(
+        learner,
+        config.training,
+        data,
+        material.modality,
+        duration=assemble.duration_for(
+            config.training.duration, len(x), size, EPOCHS, FEWEST_STEPS
+        ),
+        batch_size=size,
+        seed=config.seed,
+        folder=folder,
+        display=display,
+    )
+    if held is not None:
+        engine.validation = _validation(engine, Resident(held, seed=config.seed))
+    say(f"pre-training on {len(x):,} samples, {_length(engine)}, on {device}")
+    return engine, engine.fit(resume=resume)
+
+
+def _length(engine: Engine) -> str:
+    if engine.total_steps is None:
+        return str(engine.duration)
+    epochs = engine.total_steps * engine.batch_size / len(engine.data)
+    return f"{engine.total_steps:,} steps of {engine.batch_size} ({epochs:.1f} epochs)"
+
+
+def _validation(engine: Engine, held: Resident) -> Validation:
+    def run() -> dict[str, float]:
+        totals: dict[str, float] = {}
+        for x, y in held.in_order(512):
+            batch = engine.batch(x, y, training=False)
+            for name, value in engine.learner.score(batch).items():
+                totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
+        return {name: total / len(held) for name, total in totals.items()}
+
+    return Validation(run, "loss", "min")
+
+
+def _probe(data: Resident) -> tuple[torch.Tensor, None]:
+    index = data.order.take(0, min(PROBE, len(data)))
+    return data.x[index], None
