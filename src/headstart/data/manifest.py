@@ -1,0 +1,153 @@
+"""A CSV that lists picture files, a row each: file name, targets, perhaps a split.
+
+file,breed,split
+photos/001.jpg,beagle,train
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from headstart.data.csvs import Csv, absent_files, choose_target, parse_targets, read_csv
+from headstart.data.dataset import SPLITS, Dataset, Samples
+from headstart.errors import UserError, nearest
+
+FILE_COLUMNS = ("file_name", "file", "path", "image", "filename")
+SPLIT_NAMES = {
+    "train": "train",
+    "test": "test",
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The rows of one manifest."""
+
+    table: Csv
+    files: list[Path]
+    split: list[str]
+    target: str | None
+
+
+def read_manifest(
+    path: Path,
+    target: str | None = None,
+    file_column: str | None = None,
+    others: Mapping[str, Path] | None = None,
+) -> Dataset:
+    """Paths of pictures with their targets; file names are relative to the CSV's folder.
+
+    others: further splits, each with a manifest of its own; `path` is then train.
+
+    Raises:
+        UserError: the CSV is malformed, has no column of files, names files that are not there,
+            or leaves the target open.
+    """
+    given = {"train": path, **(others or {})}
+    parts = [
+        _read(part, target, file_column, split if others else None) for split, part in given.items()
+    ]
+    if len({part.target for part in parts}) > 1:
+        found = "; ".join(f"{part.table.path}: {part.target or 'none'}" for part in parts)
+        raise UserError(f"the manifests have different targets ({found}).", "Name it: --target.")
+    chosen = parts[0].target
+    files = [file for part in parts for file in part.files]
+    split = np.array([name for part in parts for name in part.split])
+    if chosen is None:
+        samples = Samples(files)
+    else:
+        values = [value for part in parts for value in part.table.column(chosen)]
+        where = [f"{part.table.path}, line {n}" for part in parts for n in part.table.lines]
+        samples = Samples(files, *parse_targets(values, where))
+    roots = [part.table.path.parent for part in parts for _ in part.files]
+    names = [_short(file, root) for file, root in zip(files, roots, strict=True)]
+    samples = Samples(files, samples.targets, samples.labelled, names)
+    splits = {s: samples.take(np.flatnonzero(split == s)) for s in SPLITS if (split == s).any()}
+    if "train" not in splits:
+        raise UserError(f"{path} has no rows of the train split; found {', '.join(splits)}.")
+    return Dataset(str(path), "image", splits, chosen, parts[0].table.columns)
+
+
+def _short(file: Path, root: Path) -> str:
+    return str(file.relative_to(root) if file.is_relative_to(root) else file)
+
+
+def _read(path: Path, target: str | None, file_column: str | None, split: str | None) -> _Part:
+    """split: the one that all rows belong to; None lets a `split` column say."""
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        raise UserError(f"{path} is no .csv file.", "A manifest's other splits are manifests too.")
+    table = read_csv(path)
+    column = _file_column(table, file_column)
+    rest = [name for name in table.columns if name != column]
+    by_column = next((n for n in rest if n.lower() == "split" and n != target), None)
+    if by_column is None:
+        splits = [split or "train"] * len(table.rows)
+    elif split is None:
+        splits = _splits(table, by_column)
+    else:
+        raise UserError(
+            f"{path} has a column '{by_column}', and other splits are named too: which counts?",
+            "Leave out --validation and --test, or remove the column.",
+        )
+    candidates = [name for name in rest if name != by_column]
+    return _Part(table, _files(table, column), splits, choose_target(path, candidates, target))
+
+
+def _file_column(table: Csv, asked: str | None) -> str:
+    listing = ", ".join(table.columns)
+    if asked is not None:
+        if asked in table.columns:
+            return asked
+        guess = nearest(asked, table.columns)
+        hint = f"Did you mean {guess}? " if guess else ""
+        raise UserError(
+            f"{table.path} has no column '{asked}' of file names.", f"{hint}Its columns: {listing}."
+        )
+    for wanted in FILE_COLUMNS:
+        for name in table.columns:
+            if name.lower() == wanted:
+                return name
+    raise UserError(
+        f"{table.path} has no column of file names ({', '.join(FILE_COLUMNS)}): tables of columns"
+        " are not supported yet.",
+        f"If one of its columns names picture files, say which with --file-column: {listing}.",
+    )
+
+
+def _splits(table: Csv, column: str) -> list[str]:
+    splits = []
+    for value, line in zip(table.column(column), table.lines, strict=True):
+        split = SPLIT_NAMES.get(value.lower())
+        if split is None:
+            raise UserError(
+                f"{table.path}, line {line}, column '{column}': '{value}' is no split;"
+                " expected train, validation or test."
+            )
+        splits.append(split)
+    return splits
+
+
+def _files(table: Csv, column: str) -> list[Path]:
+    folder = table.path.parent
+    files = []
+    missing = []
+    for name, line in zip(table.column(column), table.lines, strict=True):
+        file = folder / name
+        files.append(file)
+        if not name or not _is_file(file):
+            missing.append((line, name))
+    if missing:
+        raise absent_files(table.path, missing, len(files))
+    return files
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system allows
+        return False

@@ -1,0 +1,157 @@
+"""From what the user typed to a Dataset: a name, a folder, a manifest or arrays."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from headstart.data.dataset import Dataset
+from headstart.data.named_table import NAMED
+from headstart.errors import UserError, nearest
+
+__all__ = ["NAMED", "open_dataset"]
+
+READ_TODAY = (
+    "Read today: a folder of pictures, a folder of IDX files, a .csv that lists picture files,"
+    f" .npz arrays, and the names {', '.join(NAMED)}."
+)
+LATER = (".jsonl", ".json", ".parquet", ".txt", ".tsv", ".wav", ".flac", ".arrow")
+
+
+def open_dataset(
+    source: str,
+    *,
+    target: str | None = None,
+    train: str | None = None,
+    validation: str | None = None,
+    test: str | None = None,
+    file_column: str | None = None,
+    seed: int = 0,  # noqa: ARG001 - for sources that sample; none does yet
+) -> Dataset:
+    """The samples of `source`, in the splits it has; 'train' is always among them.
+
+    source: a name from `NAMED`, a folder, a `.csv` or a `.npz`. A name wins over a path that
+        is spelled the same; `./mnist` means the path.
+    target: the column (or array) that holds the targets.
+    train, validation, test: a folder or file inside `source`, or a path, that is that split.
+    file_column: the column of a `.csv` that names the files.
+
+    Raises:
+        UserError: there is no such source, nobody reads it, or something in it is wrong.
+    """
+    given = {"train": train, "validation": validation, "test": test}
+    named = {split: value for split, value in given.items() if value is not None}
+    separators = [os.sep, *([os.altsep] if os.altsep else [])]
+    if source in NAMED and not any(separator in source for separator in separators):
+        _refuse("a named data set", target=target, file_column=file_column, **named)
+        from headstart.data.named import read_named
+
+        return read_named(source)
+    path = _existing(source)
+    dataset = (
+        _folder(path, target, named, file_column)
+        if path.is_dir()
+        else _file(path, target, named, file_column)
+    )
+    return replace(dataset, source=source)
+
+
+def _existing(source: str) -> Path:
+    try:
+        path = Path(source).expanduser()
+        if source.strip() and path.exists():
+            return path
+        parent = path.parent
+        beside = [str(p) for p in parent.iterdir()] if parent.is_dir() else []
+    except (OSError, ValueError, RuntimeError) as error:  # name too long, NUL in it, no such home
+        raise UserError(f"{source!r} cannot be read: {error}.") from error
+    if not source.strip():
+        raise UserError("no data were named.", READ_TODAY)
+    guess = nearest(source, [*NAMED, *beside])
+    hints = [f"Did you mean {guess}?"] if guess else []
+    raise UserError(f"{source} is no file or folder, nor a data set's name.", *hints, READ_TODAY)
+
+
+def _folder(
+    path: Path, target: str | None, named: dict[str, str], file_column: str | None
+) -> Dataset:
+    try:
+        with os.scandir(path) as entries:
+            empty = next(iter(entries), None) is None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}.") from error
+    if empty and not named:
+        raise UserError(f"the folder {path} is empty.", READ_TODAY)
+    from headstart.data.idx import is_idx_folder, read_idx_folder
+
+    if is_idx_folder(path):
+        _refuse("a folder of IDX files", target=target, file_column=file_column)
+        return read_idx_folder(path, named)
+    paths = {split: _inside(path, split, value) for split, value in named.items()}
+    tables = [split for split, part in paths.items() if part.is_file()]
+    if tables:
+        return _manifests(path, paths, target, file_column)
+    _refuse("a folder of pictures", file_column=file_column)
+    from headstart.data.folders import read_folder
+
+    return read_folder(path, target, paths)
+
+
+def _manifests(
+    path: Path, paths: dict[str, Path], target: str | None, file_column: str | None
+) -> Dataset:
+    """A folder whose splits are named as CSV files."""
+    for split, part in paths.items():
+        if part.suffix.lower() != ".csv" or not part.is_file():
+            raise UserError(
+                f"--{split} names {part}, which is no .csv file, though another split is.",
+                "Name folders for all splits, or .csv files for all.",
+            )
+    if "train" not in paths:
+        raise UserError(f"splits of {path} are .csv files: name one with --train too.")
+    from headstart.data.manifest import read_manifest
+
+    others = {split: part for split, part in paths.items() if split != "train"}
+    return read_manifest(paths["train"], target, file_column, others)
+
+
+def _file(
+    path: Path, target: str | None, named: dict[str, str], file_column: str | None
+) -> Dataset:
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        _refuse("an .npz file, whose arrays name their splits", file_column=file_column, **named)
+        from headstart.data.npz import read_npz
+
+        return read_npz(path, target)
+    if suffix == ".csv":
+        if "train" in named:
+            raise UserError(f"{path} is the train split already: leave --train out.")
+        from headstart.data.manifest import read_manifest
+
+        others = {split: _inside(path.parent, split, value) for split, value in named.items()}
+        return read_manifest(path, target, file_column, others)
+    if not path.is_file():
+        raise UserError(f"{path} is neither a file nor a folder.", READ_TODAY)
+    when = f"{suffix} files are not read yet" if suffix in LATER else "nobody reads such files"
+    raise UserError(f"{path}: {when}.", READ_TODAY)
+
+
+def _inside(root: Path, split: str, value: str) -> Path:
+    """What a split's name stands for: a part of the source, or else a path of its own."""
+    for candidate in (root / value, Path(value).expanduser()):
+        if candidate.exists():
+            return candidate
+    beside = [entry.name for entry in root.iterdir()] if root.is_dir() else []
+    guess = nearest(value, beside)
+    hint = [f"Did you mean {guess}?"] if guess else []
+    raise UserError(f"--{split} {value}: neither {root / value} nor {value} exists.", *hint)
+
+
+def _refuse(what: str, **options: str | None) -> None:
+    """Raise for options that mean nothing here: better than to leave them unheard."""
+    for name, value in options.items():
+        if value is not None:
+            flag = name.replace("_", "-")
+            raise UserError(f"--{flag} {value} does not apply to {what}: leave it out.")
