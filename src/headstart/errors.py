@@ -27,7 +27,8 @@ class InterruptedRunError(Exception):
 
     def __init__(self, signal_number: int, folder: str) -> None:
         super().__init__(
-            f"interrupted; everything is saved. Repeat the command with --resume to continue {folder}"
+            f"interrupted; everything is saved. Repeat the command with --resume to continue"
+            f" {folder}"
         )
         self.exit_code = 128 + signal_number
 

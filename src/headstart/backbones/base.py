@@ -79,7 +79,7 @@ def initialise(module: nn.Module, activation_name: str) -> None:
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             gain = nn.init.calculate_gain(nonlinearity)  # type: ignore[arg-type]
             weight: Tensor = layer.weight
-            fan_in = nn.init._calculate_correct_fan(weight, "fan_in")  # type: ignore[arg-type]
+            fan_in = nn.init._calculate_correct_fan(weight, "fan_in")
             nn.init.normal_(weight, std=gain / fan_in**0.5)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

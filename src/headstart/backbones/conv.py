@@ -42,7 +42,9 @@ class Conv(Backbone):
         channels = spec.shape[0]
         self.stem = _convolution(channels, config.widths[0], config.activation)
         stages: list[nn.Module] = []
-        for narrow, wide in zip(config.widths, (*config.widths[1:], config.widths[-1]), strict=True):
+        for narrow, wide in zip(
+            config.widths, (*config.widths[1:], config.widths[-1]), strict=True
+        ):
             stages.append(Stage(narrow, wide, config))
         self.stages = nn.ModuleList(stages)
         self.token_dim = config.widths[-1]
@@ -75,7 +77,9 @@ class Stage(nn.Module):
         self.dropout = nn.Dropout2d(config.dropout)
         self.change = _convolution(narrow, wide, config.activation)
         self.first = _convolution(wide, wide, config.activation)
-        self.last = nn.Sequential(nn.Conv2d(wide, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide))
+        self.last = nn.Sequential(
+            nn.Conv2d(wide, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide)
+        )
         self.act = activation(config.activation)
 
     def forward(self, h: Tensor) -> Tensor:

@@ -70,9 +70,7 @@ def choose(
     return _with_validation(samples, np.sort(chosen), classes, share, seed)
 
 
-def _balanced(
-    targets: NDArray[Any], labels: int | None, per_class: int | None, seed: int
-) -> Index:
+def _balanced(targets: NDArray[Any], labels: int | None, per_class: int | None, seed: int) -> Index:
     names, codes = np.unique(targets, return_inverse=True)
     if per_class is not None:
         wanted = np.full(len(names), per_class)

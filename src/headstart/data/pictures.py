@@ -189,8 +189,10 @@ def _to_8_bits(array: NDArray[Any]) -> Pixels:
         if not np.isfinite(array).all():
             raise ValueError("some of its values are not finite")
         scaled = array * 255 if array.max() <= 1 else array
-        return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
-    return np.clip(array.astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+        bytes_: Pixels = np.clip(np.round(scaled), 0, 255).astype(np.uint8)
+    else:
+        bytes_ = np.clip(array.astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+    return bytes_
 
 
 _lock = threading.Lock()

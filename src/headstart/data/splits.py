@@ -34,9 +34,7 @@ def ensure_test(dataset: Dataset, seed: int) -> Dataset:
     return dataset.with_splits(splits, f"{note} (seed {seed})")
 
 
-def cut(
-    samples: Samples, share: float, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def cut(samples: Samples, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Indices of the larger and the smaller part, both sorted; stratified by class if it can be."""
     index = np.arange(len(samples))
     strata = _strata(samples)

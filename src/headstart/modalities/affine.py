@@ -43,12 +43,9 @@ def random_affine(x: Tensor, config: AffineConfig) -> Tensor:
     cos, sin = torch.cos(angle), torch.sin(angle)
     aspect = height / width
     # output → input coordinates, both in -1..1
-    theta = torch.stack(
-        [
-            torch.stack([cos * zoom_x, (shear * cos - sin) * zoom_y * aspect, between(2 * config.shift)], 1),
-            torch.stack([sin * zoom_x / aspect, (shear * sin + cos) * zoom_y, between(2 * config.shift)], 1),
-        ],
-        dim=1,
-    )  # [B, 2, 3]
+    across, down = between(2 * config.shift), between(2 * config.shift)
+    row_x = torch.stack([cos * zoom_x, (shear * cos - sin) * zoom_y * aspect, across], dim=1)
+    row_y = torch.stack([sin * zoom_x / aspect, (shear * sin + cos) * zoom_y, down], dim=1)
+    theta = torch.stack([row_x, row_y], dim=1)  # [B, 2, 3]
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)  # [B, H, W, 2]
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

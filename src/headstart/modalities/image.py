@@ -125,8 +125,10 @@ class Image:
             resized = [
                 torch.nn.functional.interpolate(
                     part.float(), self.size, mode="bilinear", antialias=True
-                ).round().to(torch.uint8)
-                for part in x.split(1024)
+                )
+                .round()
+                .to(torch.uint8)
+                for part in torch.split(x, 1024)
             ]
             x = torch.cat(resized)
         return x

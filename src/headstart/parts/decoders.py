@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch.nn.functional as F
@@ -61,6 +62,7 @@ class MLPDecoder(nn.Module):
         spec: Spec,
         activation_name: str,
         output: Output,
+        *,
         init: str = "he",
     ) -> None:
         super().__init__()
@@ -99,7 +101,7 @@ class ConvDecoder(nn.Module):
                 nn.BatchNorm2d(thin),
                 activation(activation_name),
             )
-            for wide, thin in zip(widths[:-1], widths[1:], strict=True)
+            for wide, thin in pairwise(widths)
         )
         self.last = nn.Conv2d(widths[-1], channels, 3, padding=1)
         self.bound = Bound(spec, output)

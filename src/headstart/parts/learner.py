@@ -24,7 +24,7 @@ class Learner(nn.Module, ABC):
 
     Config: ClassVar[type[Settings]]
     views: ClassVar[int] = 1
-    needs: ClassVar[type[Backbone]] = Backbone
+    needs: ClassVar[type[Backbone]] = Backbone  # type: ignore[type-abstract]
     augment: bool = False
     clean: bool = False
     encoder: Backbone
@@ -41,7 +41,7 @@ class Learner(nn.Module, ABC):
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:
         """The loss of `player` on `batch`; `progress` runs from 0 to 1 over the training."""
 
-    def after_step(self, progress: float) -> None:  # noqa: B027 - most learners need nothing here
+    def after_step(self, progress: float) -> None:
         """Called when every player has stepped: moving averages, queues."""
 
     def score(self, batch: Batch) -> dict[str, Tensor]:
@@ -49,14 +49,14 @@ class Learner(nn.Module, ABC):
         step = self(batch, player=next(iter(self.players())), progress=1.0)
         return {"loss": step.loss.detach(), **step.logs}
 
-    def trivial_loss(self, batch: Batch) -> float | None:
+    def trivial_loss(self, batch: Batch) -> float | None:  # noqa: ARG002
         """The loss of the best answer that ignores its input; None where that means nothing."""
         return None
 
-    def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+    def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor] | None:  # noqa: ARG002
         """What it saw and what it gave back, `[B, ...]` each; None when it gives nothing back."""
         return None
 
-    def sample(self, count: int) -> Tensor | None:
+    def sample(self, count: int) -> Tensor | None:  # noqa: ARG002
         """New samples `[count, ...]`; None when it makes none."""
         return None

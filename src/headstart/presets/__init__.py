@@ -1,0 +1,1 @@
+"""Settings that ship with headstart: `--preset NAME` reads NAME.yaml."""

@@ -68,7 +68,9 @@ def parse_value(text: str) -> Any:
 def preset_names() -> list[str]:
     """Names of the presets that come with headstart."""
     folder = files("headstart.presets")
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+    return sorted(
+        f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")
+    )
 
 
 def read_preset(name: str) -> dict[str, Any]:

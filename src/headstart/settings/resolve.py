@@ -44,7 +44,7 @@ def resolve(cls: type[T], raw: Mapping[str, Any], faults: Faults, where: str = "
         return pydantic.TypeAdapter(cls).validate_python(dict(raw))
     except pydantic.ValidationError as error:
         for detail in error.errors():
-            faults.add(_sentence(cls, where, detail))  # type: ignore[arg-type]
+            faults.add(_sentence(cls, where, detail))
         return None
 
 

@@ -16,12 +16,14 @@ class Task(nn.Module, ABC):
     """A head on pooled features, the loss of its outputs, and how they are judged.
 
     metric, direction: the figure that chooses the best weights on validation.
+    classes_apart: whether targets are classes, of which a label budget takes equal numbers.
     """
 
     Config: ClassVar[type[Settings]]
     name: ClassVar[str]
     metric: ClassVar[str]
     direction: ClassVar[str]
+    classes_apart: ClassVar[bool]
     head: nn.Module
 
     @classmethod

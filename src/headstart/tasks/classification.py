@@ -31,6 +31,7 @@ class Classification(Task):
     name: ClassVar[str] = "classification"
     metric: ClassVar[str] = "accuracy"
     direction: ClassVar[str] = "max"
+    classes_apart: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, config: Any, targets: NDArray[Any]) -> dict[str, Any]:  # noqa: ARG003 - the face
@@ -47,9 +48,7 @@ class Classification(Task):
             )
         if targets.dtype.kind == "f":
             if not np.all(classes == np.round(classes)):
-                raise UserError(
-                    "the targets are fractions, not classes.", "Use --task regression."
-                )
+                raise UserError("the targets are fractions, not classes.", "Use --task regression.")
             classes = classes.astype(np.int64)
         return {"classes": classes.tolist()}
 

@@ -28,6 +28,7 @@ class Regression(Task):
     name: ClassVar[str] = "regression"
     metric: ClassVar[str] = "mse"
     direction: ClassVar[str] = "min"
+    classes_apart: ClassVar[bool] = False
 
     @classmethod
     def fit(cls, config: Any, targets: NDArray[Any]) -> dict[str, Any]:  # noqa: ARG003 - the face
@@ -88,8 +89,10 @@ class Regression(Task):
 
     def severity(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The absolute error."""
-        return (outputs[:, 0] - targets).abs() * self.std
+        error: Tensor = (outputs[:, 0] - targets).abs() * self.std
+        return error
 
     def _own_unit(self, standard: Tensor) -> NDArray[np.float64]:
-        values: NDArray[np.float64] = standard.to(torch.float64).cpu().numpy()
-        return values * self.std + self.mean
+        values = standard.to(torch.float64).cpu().numpy()
+        own: NDArray[np.float64] = values * self.std + self.mean
+        return own

@@ -29,9 +29,7 @@ class TrainingConfig(Settings):
     validate_every: Duration | None = setting(
         None, "by default each epoch, at most twenty times", flag=""
     )
-    patience: int | None = setting(
-        None, "stop after so many validations without a better figure"
-    )
+    patience: int | None = setting(None, "stop after so many validations without a better figure")
     checkpoint_every: Duration = setting(
         Duration(1, "minutes"), "how often everything is saved", flag=""
     )

@@ -27,7 +27,9 @@ def pick(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"--device {name} cannot be used here: {reason}", "Try --device auto.") from error
+        raise UserError(
+            f"--device {name} cannot be used here: {reason}", "Try --device auto."
+        ) from error
     return device
 
 
@@ -41,7 +43,9 @@ def use_threads(count: int | None) -> int:
 
 def available_threads() -> int:
     """Cores this process may use: by affinity, and by the control group's quota on Linux."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     quota = Path("/sys/fs/cgroup/cpu.max")
     try:
         limit, period = quota.read_text().split()

@@ -321,6 +321,28 @@ class Engine:
         self.learner.load_state_dict(self._ema)
         return kept
 
+    def length(self) -> str:
+        """How long training is, in words."""
+        if self.total_steps is None:
+            return str(self.duration)
+        epochs = self.total_steps * self.batch_size / len(self.data)
+        return f"{self.total_steps:,} steps of {self.batch_size} ({epochs:.1f} epochs)"
+
+    def summary(self) -> dict[str, Any]:
+        """The part of `result.json` that says how training went."""
+        at = self.at
+        return {
+            "samples": len(self.data),
+            "seconds": at.seconds,
+            "steps": at.step,
+            "batch_size": self.batch_size,
+            "epochs": at.position / len(self.data),
+            "samples_per_second": at.position / max(at.seconds, 1e-9),
+            "loss": at.last_loss,
+            "best_step": at.best_step,
+            "stopped_early": at.stopped_early,
+        }
+
     # ---------------------------------------------------------------- state
 
     def _finish(self) -> None:

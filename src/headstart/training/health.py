@@ -114,15 +114,19 @@ def _reconstruction(
     ]
 
 
-def overfitting(train_loss: float, validation_loss: float) -> dict[str, str] | None:
-    """A finding when validation is much worse than training."""
+def note_overfitting(examined: dict[str, Any], train_loss: float, validation_loss: float) -> None:
+    """Add a finding to `examine`'s when validation is much worse than training."""
     if validation_loss <= 1.5 * train_loss + 0.05:
-        return None
-    return _finding(
-        "overfitting",
-        f"the loss is {validation_loss:.4g} on validation and {train_loss:.4g} in training.",
-        "Use more labels, stronger augmentation, --mode frozen, or --patience 3.",
+        return
+    examined["findings"].append(
+        _finding(
+            "overfitting",
+            f"the loss is {validation_loss:.4g} on validation and {train_loss:.4g} in training.",
+            "Use more labels, stronger augmentation, --mode frozen, or --patience 3.",
+        )
     )
+    if examined["verdict"] == "healthy":
+        examined["verdict"] = "warning"
 
 
 def _finding(name: str, message: str, advice: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from headstart.data.sources import open_dataset
 from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
+from headstart.runs.atomic import write_text
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration, Faults, as_plain, resolve
 from headstart.settings.files import to_yaml
@@ -43,7 +44,9 @@ class Component:
         return {"name": self.name, **as_plain(self.config)}
 
 
-def component(table: Table, raw: dict[str, Any], default: str, where: str, faults: Faults) -> Component:
+def component(
+    table: Table, raw: dict[str, Any], default: str, where: str, faults: Faults
+) -> Component:
     """The class that `raw["name"]` names, with the rest of `raw` as its settings."""
     name = raw.get("name", default)
     try:
@@ -145,7 +148,7 @@ def begin(
     """Write what a run is about before it starts; on resume, refuse settings that differ."""
     if resume and folder.config.exists():
         _refuse_changes(folder, plain)
-    folder.config.write_text(to_yaml(plain), encoding="utf-8")
+    write_text(folder.config, to_yaml(plain))
     folder.write_json(folder.preprocessing, preprocessing)
     if not resume:
         folder.progress.unlink(missing_ok=True)

@@ -37,7 +37,9 @@ class FinetuneConfig(Settings):
 
     command: Literal["finetune"] = setting("finetune", flag="")
     data: DataConfig = setting(factory=DataConfig)
-    start: str | None = setting(None, "the pre-trained run to start from; none: from scratch", flag="")
+    start: str | None = setting(
+        None, "the pre-trained run to start from; none: from scratch", flag=""
+    )
     labels: int | None = setting(None, "labels to use in all, validation included")
     labels_per_class: int | None = setting(None, "labels to use of each class")
     modality: dict[str, Any] = setting(factory=dict, help="settings of the kind of data", flag="")

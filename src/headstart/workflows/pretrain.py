@@ -76,18 +76,11 @@ def pretrain(
         "objective": objective.name,
         "backbone": backbone.name,
         "data": config.data.path,
-        "samples": len(engine.data),
-        "seconds": at.seconds,
+        **engine.summary(),
         "wall_seconds": time.monotonic() - started,
-        "steps": at.step,
-        "batch_size": engine.batch_size,
-        "epochs": at.position / len(engine.data),
-        "samples_per_second": at.position / max(at.seconds, 1e-9),
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
-        "loss": at.last_loss,
         "val": at.best,
-        "best_step": at.best_step,
         "health": findings,
         "skipped": material.skipped,
         "notes": dataset.notes,
@@ -136,15 +129,8 @@ def _train(
     )
     if held is not None:
         engine.validation = _validation(engine, Resident(held, seed=config.seed))
-    say(f"pre-training on {len(x):,} samples, {_length(engine)}, on {device}")
+    say(f"pre-training on {len(x):,} samples, {engine.length()}, on {device}")
     return engine, engine.fit(resume=resume)
-
-
-def _length(engine: Engine) -> str:
-    if engine.total_steps is None:
-        return str(engine.duration)
-    epochs = engine.total_steps * engine.batch_size / len(engine.data)
-    return f"{engine.total_steps:,} steps of {engine.batch_size} ({epochs:.1f} epochs)"
 
 
 def _validation(engine: Engine, held: Resident) -> Validation:

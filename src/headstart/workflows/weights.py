@@ -30,9 +30,10 @@ def read_model(path: Path) -> dict[str, Tensor]:
         UserError: the file is damaged or no safetensors file.
     """
     try:
-        return load_file(path)
+        weights: dict[str, Tensor] = load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} cannot be read as weights: {error}.") from error
+    return weights
 
 
 def load_exactly(module: nn.Module, weights: dict[str, Tensor], where: str) -> None:
@@ -50,7 +51,10 @@ def load_exactly(module: nn.Module, weights: dict[str, Tensor], where: str) -> N
             f"the weights in {where} do not fit the network that its config.yaml describes.",
             *[f"- missing: {name}" for name in missing[:5]],
             *[f"- not expected: {name}" for name in extra[:5]],
-            *[f"- shape {list(weights[n].shape)}, not {list(own[n].shape)}: {n}" for n in differ[:5]],
+            *[
+                f"- shape {list(weights[n].shape)}, not {list(own[n].shape)}: {n}"
+                for n in differ[:5]
+            ],
         )
     module.load_state_dict(weights)
 

@@ -1,0 +1,265 @@
+"""Learn from the labels a user owns, from a pre-trained encoder or from scratch."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headstart import backbones, modalities, tasks
+from headstart.backbones.base import Backbone
+from headstart.data import budget
+from headstart.data.dataset import Dataset, Samples
+from headstart.data.loader import Resident
+from headstart.errors import UserError
+from headstart.modalities.base import Modality
+from headstart.runs.folder import RunFolder
+from headstart.settings import Faults, as_plain, resolve
+from headstart.tasks.base import Task
+from headstart.tasks.supervised import FineTuneConfig, Supervised
+from headstart.training import health
+from headstart.training.engine import Display, Engine, Validation, place
+from headstart.workflows import assemble
+from headstart.workflows.assemble import Component, Say
+from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.weights import hand_over, read_model, save_model
+
+EPOCHS = 12
+FEWEST_STEPS = 600
+
+
+@dataclass
+class _Parts:
+    """What the settings name, checked."""
+
+    task: Component
+    backbone: dict[str, Any]
+    how: FineTuneConfig
+    modality: Modality
+    modality_plain: dict[str, Any]
+    encoder: Backbone
+    hand_over: str | None
+
+
+@dataclass
+class _Labelled:
+    """Labelled samples as tensors."""
+
+    x: Tensor
+    y: Tensor
+    samples: Samples
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def finetune(
+    config: FinetuneConfig,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    display: Display | None = None,
+    say: Say = lambda _: None,
+) -> dict[str, Any]:
+    """Fine-tune and leave a finished run in `folder`; returns its `result.json`.
+
+    Raises:
+        UserError: settings or data are wrong, or the pre-trained encoder does not fit.
+        InterruptedRunError: a signal came; the run can be resumed.
+    """
+    assemble.resolve_data(config)
+    begun = time.monotonic()
+    dataset, parts = _parts(config)
+    learn, validate, test, skipped = _labelled(config, dataset, parts)
+    state = parts.task.cls.fit(parts.task.config, learn.samples.targets)
+    task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
+    for part, name in ((learn, "train"), (validate, "validation"), (test, "test")):
+        if len(part):
+            assert part.samples.targets is not None
+            part.y = task.encode(part.samples.targets, name)
+    assemble.begin(
+        folder,
+        {
+            **as_plain(config),
+            "modality": parts.modality_plain,
+            "backbone": parts.backbone,
+            "task": parts.task.plain(),
+            "finetune": as_plain(parts.how),
+        },
+        {**parts.modality.state(), "task": {"name": parts.task.name, **state}},
+        resume=resume,
+    )
+    for note in dataset.notes:
+        say(note)
+    if parts.hand_over:
+        say(parts.hand_over)
+    learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
+    engine = _engine(learner, config, parts.modality, learn, validate, folder, display)
+    say(
+        f"fine-tuning on {len(learn):,} labels ({len(validate):,} more to validate with),"
+        f" {engine.length()}, on {engine.device}"
+    )
+    at = engine.fit(resume=resume)
+    save_model(folder.model, learner)
+    probe = engine.batch(learn.x[:512], learn.y[:512], training=False)
+    findings = health.examine(learner, probe, at)
+    fit = score(engine, learner, learn)
+    if len(validate):
+        health.note_overfitting(findings, fit["loss"], score(engine, learner, validate)["loss"])
+    result = {
+        "status": "done",
+        "command": "finetune",
+        "task": parts.task.name,
+        "backbone": parts.backbone["name"],
+        "start": config.start,
+        "hand_over": parts.hand_over,
+        "data": config.data.path,
+        **engine.summary(),
+        "wall_seconds": time.monotonic() - begun,
+        "parameters": sum(p.numel() for p in learner.parameters()),
+        "labels": len(learn) + len(validate),
+        "labels_train": len(learn),
+        "labels_validation": len(validate),
+        "train": fit,
+        "val": at.best,
+        "test": score(engine, learner, test) if len(test) else {},
+        "health": findings,
+        "skipped": skipped,
+        "notes": dataset.notes,
+        "versions": assemble.versions(),
+    }
+    folder.write_json(folder.result, result)
+    return result
+
+
+def score(engine: Engine, learner: Supervised, part: _Labelled) -> dict[str, Any]:
+    """The loss and the task's figures over labelled samples."""
+    outputs = torch.cat(
+        [
+            learner.outputs(engine.batch(x, None, training=False)).float().cpu()
+            for x, _ in Resident(part.x).in_order(512)
+        ]
+    )
+    with torch.no_grad():
+        loss = float(learner.task.loss(outputs, part.y))
+    return {**learner.task.figures(outputs, part.y), "loss": loss}
+
+
+def _parts(config: FinetuneConfig) -> tuple[Dataset, _Parts]:
+    """Everything the settings name; all their faults in one error."""
+    faults = Faults()
+    task = assemble.component(tasks.table, config.task, "classification", "task", faults)
+    how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
+    if config.start is not None:
+        for name in ("backbone", "modality"):
+            if getattr(config, name):
+                faults.add(
+                    f"the {name} comes from the run {config.start}: leave its settings out,"
+                    " or leave --from out."
+                )
+        faults.raise_if_any()
+        assert how is not None
+        dataset = assemble.open_data(config.data, config.seed)
+        return dataset, _parts_of_run(Path(config.start), dataset, task, how)
+    dataset = assemble.open_data(config.data, config.seed)
+    kind = config.modality.get("name", dataset.kind)
+    modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
+    default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
+    backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
+    faults.raise_if_any()
+    assert how is not None
+    modality = assemble.fitted_modality(dataset, modality_part)
+    encoder = assemble.build_backbone(backbone, modality.spec, config.seed)
+    plain = modality_part.plain()
+    return dataset, _Parts(task, backbone.plain(), how, modality, plain, encoder, None)
+
+
+def _parts_of_run(path: Path, dataset: Dataset, task: Component, how: FineTuneConfig) -> _Parts:
+    run = RunFolder.open(path)
+    raw = run.read_config()
+    state = run.read_json(run.preprocessing)
+    if state.get("modality") != dataset.kind:
+        raise UserError(
+            f"{path} was pre-trained on data of kind '{state.get('modality')}';"
+            f" {dataset.source} is of kind '{dataset.kind}'.",
+            "Choose another --from, or leave it out to train from scratch.",
+        )
+    modality = assemble.load_modality(state)
+    encoder = assemble.load_backbone(raw.get("backbone", {}), modality.spec)
+    said = hand_over(encoder, read_model(run.model), str(path))
+    return _Parts(task, raw["backbone"], how, modality, raw["modality"], encoder, said)
+
+
+def _labelled(
+    config: FinetuneConfig, dataset: Dataset, parts: _Parts
+) -> tuple[_Labelled, _Labelled, _Labelled, dict[str, list[str]]]:
+    """Samples to learn from, to validate with, and to be tested on; names of those skipped."""
+    own = dataset.splits.get("validation")
+    unlimited = config.labels is None and config.labels_per_class is None
+    use_own = unlimited and own is not None and bool(own.has_label.any())
+    chosen = budget.choose(
+        dataset.train,
+        classes=parts.task.cls.classes_apart,
+        labels=config.labels,
+        per_class=config.labels_per_class,
+        seed=config.seed,
+        share=0.0 if use_own else None,
+    )
+    wanted = {
+        "train": dataset.train.take(chosen.train),
+        "validation": own if use_own and own else dataset.train.take(chosen.validation),
+        "test": dataset.splits["test"],
+    }
+    wanted = {n: s.take(np.flatnonzero(s.has_label)) for n, s in wanted.items() if len(s)}
+    some = {name: samples for name, samples in wanted.items() if len(samples)}
+    few = dataset.with_splits(some)
+    made = assemble.material(few, parts.modality, config.data.on_bad, tuple(some))
+    empty = dataset.train.take(np.arange(0))
+    nothing = torch.empty(0)
+    learn, validate, test = (
+        _Labelled(made.x.get(name, nothing), nothing, made.samples.get(name, empty))
+        for name in ("train", "validation", "test")
+    )
+    return learn, validate, test, made.skipped
+
+
+def _engine(
+    learner: Supervised,
+    config: FinetuneConfig,
+    modality: Modality,
+    learn: _Labelled,
+    validate: _Labelled,
+    folder: RunFolder,
+    display: Display | None,
+) -> Engine:
+    place(learner, config.training)
+    size = assemble.batch_size_for(len(learn), config.training.batch_size)
+    engine = Engine(
+        learner,
+        config.training,
+        Resident(learn.x, learn.y, seed=config.seed),
+        modality,
+        duration=assemble.duration_for(
+            config.training.duration, len(learn), size, EPOCHS, FEWEST_STEPS
+        ),
+        batch_size=size,
+        seed=config.seed,
+        folder=folder,
+        display=display,
+    )
+    if len(validate):
+        engine.validation = Validation(
+            lambda: {
+                name: value
+                for name, value in score(engine, learner, validate).items()
+                if isinstance(value, int | float) and name != "n"
+            },
+            learner.task.metric,
+            learner.task.direction,
+        )
+    return engine
