@@ -76,7 +76,12 @@ class Material:
 
 def open_data(config: DataConfig, seed: int) -> Dataset:
     """Read the source and make the splits it lacks."""
-    dataset = open_dataset(
+    return ensure_test(open_source(config, seed), seed)
+
+
+def open_source(config: DataConfig, seed: int) -> Dataset:
+    """Read the source with the splits it has."""
+    return open_dataset(
         config.path,
         target=config.target,
         train=config.train,
@@ -85,7 +90,6 @@ def open_data(config: DataConfig, seed: int) -> Dataset:
         file_column=config.file_column,
         seed=seed,
     )
-    return ensure_test(dataset, seed)
 
 
 def material(

@@ -99,7 +99,9 @@ def finetune(
     if parts.hand_over:
         say(parts.hand_over)
     learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
-    engine = _engine(learner, config, parts.modality, learn, validate, folder, display)
+    engine = _engine(
+        learner, config, parts.modality, learn, validate, folder=folder, display=display
+    )
     say(
         f"fine-tuning on {len(learn):,} labels ({len(validate):,} more to validate with),"
         f" {engine.length()}, on {engine.device}"
@@ -234,6 +236,7 @@ def _engine(
     modality: Modality,
     learn: _Labelled,
     validate: _Labelled,
+    *,
     folder: RunFolder,
     display: Display | None,
 ) -> Engine:

@@ -1,0 +1,214 @@
+"""Ask a finished run: how good is it on labelled data, what does it say of new samples."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from headstart.data.dataset import Dataset, Kind, Samples
+from headstart.data.inputs import open_inputs
+from headstart.data.splits import ensure_test
+from headstart.errors import UserError
+from headstart.runs.atomic import write_text, write_with
+from headstart.settings import Faults, resolve
+from headstart.workflows import assemble
+from headstart.workflows.assemble import Say
+from headstart.workflows.config import DataConfig
+from headstart.workflows.loaded import CHUNK, LoadedRun
+
+EMBEDDING_FORMATS = (".npz", ".npy", ".csv")
+
+
+@dataclass
+class Answers:
+    """What a run says of samples.
+
+    names: of the samples, `[N]`; columns: the answer first, each `[N]`;
+    skipped: names of samples that could not be read.
+    """
+
+    names: list[str]
+    columns: dict[str, NDArray[Any]]
+    skipped: list[str]
+
+
+def evaluate(
+    run: LoadedRun, data: DataConfig, *, split: str | None = None, say: Say = lambda _: None
+) -> dict[str, Any]:
+    """The task's figures on labelled samples; the objective's losses for a pre-training run.
+
+    The test split is taken where there is one. On the very source the run was trained on, the
+    split that was set apart then is made again; any other source without splits counts whole.
+
+    Raises:
+        UserError: the data do not suit the run, have no labels, or have a class it never saw.
+    """
+    dataset = _open(run, data)
+    name = split or ("test" if "test" in dataset.splits else "train")
+    if name not in dataset.splits:
+        raise UserError(
+            f"{data.path} has no split '{name}'.", f"It has: {', '.join(dataset.splits)}."
+        )
+    if split is None and name == "train":
+        say(f"{data.path} has no test split: all its samples are taken")
+    samples = dataset.splits[name]
+    if run.task is not None:
+        samples = samples.take(np.flatnonzero(samples.has_label))
+        if len(samples) == 0:
+            raise UserError(
+                f"the {name} split of {data.path} has no labels to compare with.",
+                "Use headstart predict for samples without labels.",
+            )
+    made = assemble.material(
+        dataset.with_splits({name: samples}), run.modality, data.on_bad, (name,)
+    )
+    x, samples = made.x[name], made.samples[name]
+    found = {"data": data.path, "split": name, "skipped": made.skipped.get(name, [])}
+    if run.task is None:
+        return {**found, **_losses(run, x)}
+    assert samples.targets is not None
+    targets = run.task.encode(samples.targets, name)
+    return {**found, **run.task.figures(run.outputs(x), targets)}
+
+
+def predict(
+    run: LoadedRun,
+    inputs: str | Path | Sequence[str | Path] | NDArray[Any],
+    *,
+    split: str | None = None,
+    on_bad: str = "fail",
+) -> Answers:
+    """The label, and what more the task says, of each sample.
+
+    Raises:
+        UserError: the run has learned no labels, or the inputs cannot be read.
+    """
+    _ = run.supervised
+    x, samples, skipped = _inputs(run, inputs, split, on_bad)
+    assert run.task is not None
+    columns = run.task.columns(run.outputs(x))
+    return Answers([samples.name(i) for i in range(len(samples))], columns, skipped)
+
+
+def embed(
+    run: LoadedRun,
+    inputs: str | Path | Sequence[str | Path] | NDArray[Any],
+    *,
+    split: str | None = None,
+    on_bad: str = "fail",
+) -> Answers:
+    """The encoder's features of each sample, one column `embedding` `[N, D]`, targets if known."""
+    x, samples, skipped = _inputs(run, inputs, split, on_bad)
+    columns: dict[str, NDArray[Any]] = {"embedding": run.embeddings(x).numpy()}
+    if samples.targets is not None and bool(samples.has_label.all()):
+        columns["target"] = samples.targets
+    return Answers([samples.name(i) for i in range(len(samples))], columns, skipped)
+
+
+def write_predictions(path: Path, answers: Answers) -> None:
+    """A CSV file: `name`, the answer, what more there is."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["name", *answers.columns])
+    columns = [_as_text(values) for values in answers.columns.values()]
+    rows.writerows(zip(answers.names, *columns, strict=True))
+    write_text(path, text.getvalue())
+
+
+def write_embeddings(path: Path, answers: Answers) -> None:
+    """`.npz` (embedding, name, target), `.npy` (the matrix alone) or `.csv`, by the suffix."""
+    check_embedding_path(path)
+    matrix = answers.columns["embedding"]
+    if path.suffix == ".csv":
+        wide = {f"embedding_{i}": matrix[:, i] for i in range(matrix.shape[1])}
+        rest = {name: v for name, v in answers.columns.items() if name != "embedding"}
+        write_predictions(path, Answers(answers.names, {**wide, **rest}, answers.skipped))
+        return
+
+    def write(temporary: Path) -> None:
+        # An open file keeps NumPy from adding a suffix of its own to the temporary name.
+        with temporary.open("wb") as file:
+            if path.suffix == ".npy":
+                np.save(file, matrix)
+            else:
+                np.savez(file, name=np.array(answers.names), **answers.columns)
+
+    write_with(path, write)
+
+
+def check_embedding_path(path: Path) -> None:
+    """Raises:
+    UserError: nobody writes files of that suffix.
+    """
+    if path.suffix not in EMBEDDING_FORMATS:
+        raise UserError(f"--out {path}: embeddings are written as {', '.join(EMBEDDING_FORMATS)}.")
+
+
+def _as_text(values: NDArray[Any]) -> list[str]:
+    if values.dtype.kind == "f":
+        return [f"{value:.6g}" for value in values]
+    return [str(value) for value in values]
+
+
+def _open(run: LoadedRun, data: DataConfig) -> Dataset:
+    """The data set; its splits as the run made them, if it is the one the run learned from."""
+    faults = Faults()
+    learned = resolve(DataConfig, run.config.get("data", {}), faults, "data")
+    faults.raise_if_any()
+    assert learned is not None
+    seed = int(run.config.get("seed", 0))
+    if _same(data.path, learned.path):
+        given = {name: value for name, value in vars(data).items() if value is not None}
+        dataset = assemble.open_source(DataConfig(**{**vars(learned), **given}), seed)
+        dataset = ensure_test(dataset, seed)
+    else:
+        dataset = assemble.open_source(data, seed)
+    _check_kind(run, dataset.kind, data.path)
+    return dataset
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other or Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
+
+
+def _inputs(
+    run: LoadedRun,
+    inputs: str | Path | Sequence[str | Path] | NDArray[Any],
+    split: str | None,
+    on_bad: str,
+) -> tuple[torch.Tensor, Samples, list[str]]:
+    samples, kind = open_inputs(inputs, split)
+    _check_kind(run, kind, str(inputs) if isinstance(inputs, str | Path) else "the input")
+    x, bad = run.modality.tensor(samples, on_bad=on_bad)
+    skipped = [samples.name(i) for i in bad]
+    if bad:
+        good = np.setdiff1d(np.arange(len(samples)), bad)
+        x, samples = x[torch.from_numpy(good)], samples.take(good)
+    if len(samples) == 0:
+        raise UserError("not one sample can be read.")
+    return x, samples, skipped
+
+
+def _check_kind(run: LoadedRun, kind: Kind, what: str) -> None:
+    own = run.modality.state()["modality"]
+    if kind != own:
+        raise UserError(f"{run.folder.path} learned from data of kind '{own}'; {what} is '{kind}'.")
+
+
+@torch.no_grad()
+def _losses(run: LoadedRun, x: torch.Tensor) -> dict[str, Any]:
+    """What the objective says of unlabelled samples, always with the same draws."""
+    torch.default_generator.manual_seed(0)
+    totals: dict[str, float] = {}
+    for part in torch.split(x, CHUNK):
+        for name, value in run.learner.score(run.batch(part)).items():
+            totals[name] = totals.get(name, 0.0) + float(value) * len(part)
+    return {**{name: total / len(x) for name, total in totals.items()}, "n": len(x)}
