@@ -83,3 +83,15 @@ def read_preset(name: str) -> dict[str, Any]:
         raise unknown("preset", name, preset_names())
     text = files("headstart.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     return parse_yaml(text, f"preset {name}")
+
+
+def preset_summaries() -> dict[str, str]:
+    """What each preset is for: the comment in its first line."""
+    folder = files("headstart.presets")
+    return {
+        name: folder.joinpath(f"{name}.yaml")
+        .read_text(encoding="utf-8")
+        .partition("\n")[0]
+        .lstrip("# ")
+        for name in preset_names()
+    }

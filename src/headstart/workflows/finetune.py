@@ -158,8 +158,9 @@ def _parts(config: FinetuneConfig) -> tuple[Dataset, _Parts]:
     task = assemble.component(tasks.table, config.task, "classification", "task", faults)
     how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
     if config.start is not None:
+        of_run = RunFolder.open(config.start).read_config()
         for name in ("backbone", "modality"):
-            if getattr(config, name):
+            if getattr(config, name) not in ({}, of_run.get(name)):
                 faults.add(
                     f"the {name} comes from the run {config.start}: leave its settings out,"
                     " or leave --from out."

@@ -1,0 +1,81 @@
+"""`evaluate`, `predict` and `embed`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from headstart.cli.flags import chosen
+from headstart.cli.output import print_json, print_table, speaker
+from headstart.errors import UserError
+from headstart.workflows.config import DataConfig
+from headstart.workflows.request import config_of
+
+
+def evaluate(options: Namespace) -> None:
+    """`headstart evaluate`."""
+    from headstart.workflows import answer
+    from headstart.workflows.loaded import load_run
+
+    run = load_run(options.path, options.device)
+    path = options.data or run.config.get("data", {}).get("path", "")
+    data = config_of(DataConfig, {**chosen(options, DataConfig), "path": path})
+    found = answer.evaluate(run, data, split=options.split, say=speaker(quiet=options.quiet))
+    if options.json:
+        print_json(found)
+        return
+    plain = {k: v for k, v in found.items() if k not in ("confusion", "skipped")}
+    print_table([["figure", "value"], *[[name, _shown(v)] for name, v in plain.items()]])
+
+
+def predict(options: Namespace) -> None:
+    """`headstart predict`."""
+    from headstart.workflows import answer
+    from headstart.workflows.loaded import load_run
+
+    out = _writable(options.out)
+    run = load_run(options.path, options.device)
+    found = answer.predict(run, options.data, split=options.split, on_bad=options.on_bad)
+    answer.write_predictions(out, found)
+    _done(options, found, out)
+
+
+def embed(options: Namespace) -> None:
+    """`headstart embed`."""
+    from headstart.workflows import answer
+    from headstart.workflows.loaded import load_run
+
+    out = _writable(options.out)
+    answer.check_embedding_path(out)
+    run = load_run(options.path, options.device)
+    found = answer.embed(run, options.data, split=options.split, on_bad=options.on_bad)
+    answer.write_embeddings(out, found)
+    _done(options, found, out)
+
+
+def _writable(out: str) -> Path:
+    """The file to write, refused before the work rather than after it."""
+    path = Path(out)
+    if path.is_dir():
+        raise UserError(f"--out {path} is a folder; name a file.")
+    if not path.parent.is_dir():
+        raise UserError(f"--out {path}: there is no folder {path.parent}.")
+    return path
+
+
+def _done(options: Namespace, found: Any, out: Path) -> None:
+    if options.json:
+        print_json({"out": str(out), "n": len(found.names), "skipped": found.skipped})
+        return
+    print(f"{len(found.names):,} samples: {out}")
+    if found.skipped:
+        print(f"{len(found.skipped):,} could not be read: {', '.join(found.skipped[:5])} ...")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, list):
+        return " to ".join(_shown(part) for part in value)
+    return f"{value:,}" if isinstance(value, int) else str(value)

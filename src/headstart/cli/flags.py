@@ -1,0 +1,71 @@
+"""Flags made from settings classes: the one definition of a setting is its dataclass field."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import types
+import typing
+from typing import Any
+
+from headstart.settings import Settings
+
+
+def add_flags(parser: argparse._ActionsContainer, cls: type[Settings]) -> None:
+    """One flag for each field of `cls`, and of the classes within it, that wants one."""
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        hint = hints[field.name]
+        if isinstance(hint, type) and issubclass(hint, Settings):
+            add_flags(parser, hint)
+        elif field.metadata["flag"] != "":
+            name = field.metadata["flag"] or field.name
+            _add(parser, f"--{name.replace('_', '-')}", name, hint, _help(field))
+
+
+def chosen(options: argparse.Namespace, cls: type[Settings]) -> dict[str, Any]:
+    """The flags of `cls` that were given, by field name."""
+    found: dict[str, Any] = {}
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        hint = hints[field.name]
+        if isinstance(hint, type) and issubclass(hint, Settings):
+            found |= chosen(options, hint)
+        elif field.metadata["flag"] != "":
+            value = getattr(options, field.metadata["flag"] or field.name, None)
+            if value is not None:
+                found[field.name] = value
+    return found
+
+
+def _add(
+    parser: argparse._ActionsContainer, flag: str, dest: str, hint: Any, sentence: str
+) -> None:
+    kind, choices = _kind(hint)
+    more: dict[str, Any] = {"dest": dest, "default": None, "help": sentence}
+    if kind is bool:
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, **more)
+    elif choices:
+        parser.add_argument(flag, choices=choices, **more)
+    else:
+        metavar = {int: "N", float: "X"}.get(kind, "NAME")
+        parser.add_argument(flag, type=kind, metavar=metavar, **more)
+
+
+def _kind(hint: Any) -> tuple[Any, list[Any]]:
+    """The plain type of a field's annotation, and its choices if it has any."""
+    parts = [hint]
+    if isinstance(hint, types.UnionType):
+        parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
+    if typing.get_origin(parts[0]) is typing.Literal:
+        return str, list(typing.get_args(parts[0]))
+    if parts[0] not in (int, float, str, bool):
+        raise TypeError(f"no flag can be made of a field of type {hint}: give it flag=''")
+    return parts[0], []
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    sentence = str(field.metadata["help"]).replace("%", "%%")
+    if field.default in (None, dataclasses.MISSING) or isinstance(field.default, bool):
+        return sentence
+    return f"{sentence} (default: {field.default})"

@@ -1,0 +1,68 @@
+"""`inspect`, `report` and `list`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+
+from headstart.cli.flags import chosen
+from headstart.cli.output import print_json, print_table, speaker
+from headstart.errors import UserError
+
+LISTS = ("objectives", "backbones", "tasks", "modalities", "datasets", "presets")
+
+
+def inspect(options: Namespace) -> None:
+    """`headstart inspect`."""
+    from headstart.data import audit
+    from headstart.workflows.assemble import open_source
+    from headstart.workflows.config import DataConfig
+    from headstart.workflows.request import config_of
+
+    config = config_of(DataConfig, {**chosen(options, DataConfig), "path": options.data})
+    found = audit.audit(open_source(config, seed=0), say=speaker(quiet=options.quiet))
+    if options.json:
+        print_json(found)
+    else:
+        print(audit.text(found))
+
+
+def report(options: Namespace) -> None:
+    """`headstart report`."""
+    from headstart.report import build
+
+    page = build(options.path, device=options.device)
+    if options.json:
+        print_json({"report": str(page)})
+    else:
+        print(page)
+
+
+def list_(options: Namespace) -> None:
+    """`headstart list`."""
+    rows = _rows(options.what)
+    if options.json:
+        print_json(dict(rows))
+    else:
+        print_table([[options.what, ""], *[[name, rows[name]] for name in rows]], numbers_from=2)
+
+
+def _rows(what: str) -> Mapping[str, str]:
+    from headstart import backbones, modalities, objectives, tasks
+    from headstart.data.named_table import NAMED
+    from headstart.settings.files import preset_summaries
+
+    match what:
+        case "objectives":
+            return objectives.table
+        case "backbones":
+            return backbones.table
+        case "tasks":
+            return tasks.table
+        case "modalities":
+            return modalities.table
+        case "datasets":
+            return NAMED
+        case "presets":
+            return preset_summaries()
+    raise UserError(f"nothing is listed under '{what}'.")

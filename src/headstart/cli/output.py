@@ -1,0 +1,132 @@
+"""What a person sees: messages and progress on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from headstart.errors import UserError
+
+if TYPE_CHECKING:
+    from headstart.training.engine import Display
+
+INDENT = " " * len("headstart: ")
+SECONDS_BETWEEN_LINES = 15  # where there is no terminal to draw a bar on
+
+
+def complain(error: UserError) -> None:
+    """The message, and each hint on a line of its own beneath it."""
+    print(f"headstart: {error.message}", file=sys.stderr)
+    for hint in error.hints:
+        print(f"{INDENT}{hint}", file=sys.stderr)
+
+
+def speaker(*, quiet: bool) -> Callable[[str], None]:
+    """Where sentences for the user go: stderr, or nowhere."""
+    if quiet:
+        return lambda _: None
+    return lambda sentence: print(sentence, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """The result, and nothing else, on stdout."""
+    from headstart.runs.atomic import finite
+
+    print(json.dumps(finite(value), indent=2, ensure_ascii=False))
+
+
+class _Lines:
+    """Progress where there is no terminal: a line now and then."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def update(self, progress: float, text: str) -> None:
+        """Say how far training is, if that was not said lately."""
+        if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            print(f"  {min(progress, 1.0):4.0%}  {text}", file=sys.stderr, flush=True)
+
+
+class _Silence:
+    def update(self, progress: float, text: str) -> None:
+        """Show nothing."""
+
+
+@contextmanager
+def progress_display(*, quiet: bool) -> Iterator[Display]:
+    """A bar on a terminal, lines elsewhere, nothing when quiet."""
+    if quiet:
+        yield _Silence()
+    elif not sys.stderr.isatty():
+        yield _Lines()
+    else:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        class Bar:
+            """Adapts rich's bar to the engine's display."""
+
+            def update(self, progress: float, text: str) -> None:
+                """Move the bar."""
+                bar.update(task, completed=min(progress, 1.0), text=text)
+
+        bar = Progress(
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f}%"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        task = bar.add_task("", total=1.0, text="")
+        with bar:
+            yield Bar()
+
+
+def print_table(rows: Sequence[Sequence[str]], *, numbers_from: int = 1) -> None:
+    """Rows, the first of them the heading; columns from `numbers_from` on are set right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for n, row in enumerate(rows):
+        cells = [
+            cell.ljust(width) if i < numbers_from else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+        if n == 0:
+            print("  ".join("-" * width for width in widths))
+
+
+def headline(result: dict[str, Any]) -> list[str]:
+    """The few figures of a `result.json` that a person wants first, a sentence each."""
+    lines = []
+    test = result.get("test") or {}
+    if "accuracy" in test:
+        low, high = test["confidence_interval"]
+        lines.append(
+            f"test accuracy {test['accuracy']:.2%} ({low:.1%} to {high:.1%}) on"
+            f" {test['n']:,} samples, from {result['labels']:,} labels"
+        )
+    elif "mse" in test:
+        lines.append(
+            f"test mean squared error {test['mse']:.4g} (always the mean:"
+            f" {test['mean_predictor_mse']:.4g}), R² {test['r2']:.3f}, on {test['n']:,} samples"
+        )
+    elif result.get("command") == "pretrain":
+        loss = result.get("val", {}).get("loss", result.get("loss"))
+        if loss is not None:
+            lines.append(f"loss {loss:.4f} on samples held out")
+    lines.append(
+        f"{result['steps']:,} steps in {result['seconds']:.0f} s"
+        f" ({result['samples_per_second']:,.0f} samples a second)"
+    )
+    skipped = sum(len(names) for names in result.get("skipped", {}).values())
+    if skipped:
+        lines.append(f"{skipped:,} samples could not be read and were left out")
+    for finding in result.get("health", {}).get("findings", []):
+        lines.append(f"{finding['name']}: {finding['message']} {finding['advice']}")
+    return lines

@@ -1,0 +1,93 @@
+"""`pretrain` and `finetune`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from headstart.cli.flags import chosen
+from headstart.cli.output import headline, print_json, progress_display, speaker
+from headstart.runs.folder import RunFolder
+from headstart.workflows.config import FinetuneConfig, PretrainConfig
+from headstart.workflows.request import config_of, durations, layered, nest
+
+Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
+
+
+def pretrain(options: Namespace) -> None:
+    """`headstart pretrain`."""
+    config = _config(PretrainConfig, options, objective=options.objective)
+    say = speaker(quiet=options.quiet)
+    with RunFolder.create(
+        options.out, resume=options.resume, overwrite=options.overwrite
+    ) as folder:
+        from headstart.workflows.pretrain import pretrain as work
+
+        with progress_display(quiet=options.quiet) as display:
+            result = work(config, folder, resume=options.resume, display=display, say=say)
+    _finish(
+        options, result, f"headstart finetune {config.data.path} --from {options.out} --out RUN"
+    )
+
+
+def finetune(options: Namespace) -> None:
+    """`headstart finetune`."""
+    config = _config(
+        FinetuneConfig, options, task=options.task, start=options.start, mode=options.mode
+    )
+    say = speaker(quiet=options.quiet)
+    with RunFolder.create(
+        options.out, resume=options.resume, overwrite=options.overwrite
+    ) as folder:
+        from headstart.workflows.finetune import finetune as work
+
+        with progress_display(quiet=options.quiet) as display:
+            result = work(config, folder, resume=options.resume, display=display, say=say)
+    _finish(options, result, f"headstart predict {options.out} INPUT --out answers.csv")
+
+
+def _config(
+    cls: type[Config],
+    options: Namespace,
+    *,
+    start: str | None = None,
+    mode: str | None = None,
+    **named: str | None,
+) -> Config:
+    """The settings that preset, file, flags and --set give together."""
+    flags = nest(cls, chosen(options, cls))
+    for part, name in {**named, "backbone": options.backbone}.items():
+        if name is not None:
+            flags.setdefault(part, {})["name"] = name
+    if options.activation is not None:
+        flags.setdefault("backbone", {})["activation"] = options.activation
+    if options.data is not None:
+        flags.setdefault("data", {})["path"] = options.data
+    if mode is not None:
+        flags["finetune"] = {"mode": mode}
+    if start is not None:
+        flags["start"] = start
+    length = durations(options.epochs, options.steps, options.minutes)
+    if length is not None:
+        flags.setdefault("training", {})["duration"] = str(length)
+    file = Path(options.config) if options.config else None
+    return config_of(cls, layered(options.preset, file, flags, options.sets))
+
+
+def _finish(options: Namespace, result: dict[str, Any], then: str) -> None:
+    say = speaker(quiet=options.quiet)
+    if options.report:
+        from headstart.report import build
+
+        say("drawing the report")
+        page = build(options.out)
+    if options.json:
+        print_json(result)
+        return
+    for line in headline(result):
+        print(line)
+    if options.report:
+        print(f"report: {page}")
+    print(f"run: {options.out}")
+    say(f"next: {then}")
