@@ -1,0 +1,63 @@
+"""What predict and embed are given: any source of data, pictures by name, or an array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.data.arrays import as_inputs
+from headstart.data.dataset import Kind, Samples
+from headstart.data.folders import EXTENSIONS
+from headstart.data.sources import open_dataset
+from headstart.errors import UserError
+
+
+def open_inputs(
+    inputs: str | Path | Sequence[str | Path] | NDArray[Any], split: str | None = None
+) -> tuple[Samples, Kind]:
+    """Samples to answer for, and their kind; targets are kept where there are any.
+
+    inputs: a source as `open_dataset` takes it, a picture's path, a list of such paths, or an
+        array `[N, F]`, `[N, H, W]` or `[N, H, W, C]`.
+    split: which split of a source; by default test where there is one, else all samples.
+
+    Raises:
+        UserError: a file is missing, a source has no such split, or nobody reads it.
+    """
+    if isinstance(inputs, np.ndarray):
+        kind, array = as_inputs(inputs, "the input")
+        return Samples(array), kind
+    if not isinstance(inputs, str | Path):
+        return _files([Path(path) for path in inputs]), "image"
+    path = Path(inputs)
+    if path.suffix.lower() in EXTENSIONS and not path.is_dir():
+        return _files([path]), "image"
+    if path.is_dir() and split is None and (flat := _pictures_in(path)):
+        return _files(flat), "image"
+    dataset = open_dataset(str(inputs))
+    name = split or ("test" if "test" in dataset.splits else "train")
+    if name not in dataset.splits:
+        raise UserError(f"{inputs} has no split '{name}'.", f"It has: {', '.join(dataset.splits)}.")
+    return dataset.splits[name], dataset.kind
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    """Pictures that lie in a folder directly, if it holds nothing that says more of them."""
+    entries = sorted(folder.iterdir())
+    if any(entry.is_dir() or entry.suffix == ".csv" for entry in entries):
+        return []
+    return [entry for entry in entries if entry.suffix.lower() in EXTENSIONS]
+
+
+def _files(paths: list[Path]) -> Samples:
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        more = f" ({len(missing):,} of {len(paths):,} are missing)" if missing[1:] else ""
+        raise UserError(f"there is no file {missing[0]}{more}.")
+    if not paths:
+        raise UserError("no files were given.")
+    return Samples(paths, names=[str(path) for path in paths])
