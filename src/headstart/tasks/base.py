@@ -58,3 +58,7 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def severity(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """How wrong each answer is, `[N]`; 0 for a right one."""
+
+    @abstractmethod
+    def verdict(self, output: Tensor, target: Tensor) -> str:
+        """Truth → answer of one sample, in a few characters for a plot."""

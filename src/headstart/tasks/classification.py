@@ -109,6 +109,11 @@ class Classification(Task):
         right = probabilities.gather(1, targets[:, None])[:, 0]
         return torch.where(answers == targets, torch.zeros_like(top), top - right + 1e-6)
 
+    def verdict(self, output: Tensor, target: Tensor) -> str:
+        """`7 → 1 (82 %)`, the belief in the answer."""
+        belief, answer = output.softmax(dim=0).max(dim=0)
+        return f"{self.classes[int(target)]} → {self.classes[int(answer)]} ({float(belief):.0%})"
+
 
 def wilson(share: float, n: int) -> list[float]:
     """95 % confidence interval of a share observed in n trials (Wilson, 1927)."""

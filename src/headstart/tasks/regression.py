@@ -92,6 +92,10 @@ class Regression(Task):
         error: Tensor = (outputs[:, 0] - targets).abs() * self.std
         return error
 
+    def verdict(self, output: Tensor, target: Tensor) -> str:
+        """`12.5 → 9.8`."""
+        return f"{self._own_unit(target):.3g} → {self._own_unit(output[0]):.3g}"
+
     def _own_unit(self, standard: Tensor) -> NDArray[np.float64]:
         values = standard.to(torch.float64).cpu().numpy()
         own: NDArray[np.float64] = values * self.std + self.mean

@@ -51,7 +51,7 @@ def evaluate(
     Raises:
         UserError: the data do not suit the run, have no labels, or have a class it never saw.
     """
-    dataset = _open(run, data)
+    dataset = open_for(run, data)
     name = split or ("test" if "test" in dataset.splits else "train")
     if name not in dataset.splits:
         raise UserError(
@@ -158,7 +158,7 @@ def _as_text(values: NDArray[Any]) -> list[str]:
     return [str(value) for value in values]
 
 
-def _open(run: LoadedRun, data: DataConfig) -> Dataset:
+def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
     """The data set; its splits as the run made them, if it is the one the run learned from."""
     faults = Faults()
     learned = resolve(DataConfig, run.config.get("data", {}), faults, "data")

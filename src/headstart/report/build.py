@@ -1,0 +1,124 @@
+"""All plots of a run, and the page that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from headstart.data.dataset import Samples
+from headstart.errors import UserError
+from headstart.report import answers, curves, maps, pictures
+from headstart.report.page import Plot, write_page
+from headstart.types import Batch
+from headstart.workflows.answer import open_for
+from headstart.workflows.config import DataConfig
+from headstart.workflows.loaded import LoadedRun, load_run
+from headstart.workflows.request import config_of
+
+MOST = 2_000  # samples that are drawn or mapped
+SHOWN = 8  # pictures in a row
+
+
+def build(path: str | Path, *, device: str = "auto") -> Path:
+    """Draw a finished run's plots into `RUN/plots` and write `RUN/report.html`; returns its path.
+
+    The pictures come from the data the run learned from; where these cannot be read any more the
+    page says so and shows the rest.
+
+    Raises:
+        UserError: there is no finished run at `path`, or its folder cannot be written.
+    """
+    run = load_run(path, device)
+    plots = [curves.losses(run), curves.metrics(run)]
+    missing = None
+    try:
+        x, samples = _test(run)
+    except UserError as error:
+        missing = f"The data could not be read again, so there are no pictures here: {error}"
+    else:
+        torch.default_generator.manual_seed(0)
+        plots += _seen(run, x, samples)
+    found = [plot for plot in plots if plot is not None]
+    _save(run.folder.path / "plots", found)
+    write_page(run, found, missing)
+    return run.folder.report
+
+
+def _test(run: LoadedRun) -> tuple[Tensor, Samples]:
+    """The test split as the run made it, with labels where the run learned some."""
+    data = config_of(DataConfig, run.config["data"])
+    samples = open_for(run, data).splits["test"]
+    if run.task is not None:
+        samples = samples.take(np.flatnonzero(samples.has_label))
+    if run.task is None and len(samples) > MOST:
+        some = np.random.default_rng(0).permutation(len(samples))[:MOST]
+        samples = samples.take(np.sort(some))
+    x, bad = run.modality.tensor(samples, on_bad="skip")
+    if bad:
+        good = np.setdiff1d(np.arange(len(samples)), bad)
+        x, samples = x[torch.from_numpy(good)], samples.take(good)
+    return x, samples
+
+
+def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
+    plots: list[Plot | None] = []
+    drawable = run.modality.spec.is_image
+    labels = samples.targets if bool(samples.has_label.all()) else None
+    if run.task is None:
+        if drawable:
+            plots += [_reconstructions(run, x), _made(run)]
+    elif labels is not None:
+        targets = run.task.encode(labels, "test")
+        outputs = run.outputs(x)
+        plots.append(answers.judged(run.task, outputs, targets))
+        if drawable:
+            plots.append(pictures.mistakes(run.task, x, outputs, targets))
+    plots.append(
+        maps.embedding(run.embeddings(x[:MOST]), None if labels is None else labels[:MOST])
+    )
+    return plots
+
+
+@torch.no_grad()
+def _reconstructions(run: LoadedRun, x: Tensor) -> Plot | None:
+    batch: Batch = run.batch(x[:SHOWN])
+    pair = run.learner.reconstruct(batch)
+    if pair is None:
+        return None
+    shown = [_bright(run, part) for part in pair]
+    return pictures.beside(shown[0], shown[1])
+
+
+@torch.no_grad()
+def _made(run: LoadedRun) -> Plot | None:
+    made = run.learner.sample(3 * SHOWN)
+    return None if made is None else pictures.grid(_bright(run, made), SHOWN)
+
+
+def _bright(run: LoadedRun, x: Tensor) -> Tensor:
+    """What the network sees → brightness in 0..1, `[B, C, H, W]`."""
+    state: dict[str, Any] = run.modality.state()
+    mean = torch.tensor(state["mean"]).view(-1, 1, 1)
+    std = torch.tensor(state["std"]).view(-1, 1, 1)
+    return (x.float().cpu() * std + mean).clamp(0, 1)
+
+
+def _save(folder: Path, plots: list[Plot]) -> None:
+    from headstart.runs.atomic import write_with
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write in {folder}: {error.strerror or error}.") from error
+    for plot in plots:
+        write_with(folder / f"{plot.name}.png", _writer(plot.figure))
+
+
+def _writer(figure: Figure) -> Callable[[Path], None]:
+    return lambda path: figure.savefig(path, format="png", dpi=120)

@@ -1,0 +1,104 @@
+"""The self-contained page: figures inlined, nothing fetched, nothing run."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from headstart.runs.atomic import write_text
+from headstart.settings.files import to_yaml
+from headstart.workflows.loaded import LoadedRun
+
+
+@dataclass
+class Plot:
+    """A figure, its file's name, its title and one sentence of what to look for."""
+
+    name: str
+    title: str
+    figure: Figure
+    sentence: str
+
+    @property
+    def data(self) -> str:
+        """The picture as a `data:` address."""
+        file = io.BytesIO()
+        self.figure.savefig(file, format="png", dpi=110)
+        return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def new_figure(width: float, height: float) -> tuple[Figure, Any]:
+    """A figure with one pair of axes; sizes in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def new_grid(rows: int, columns: int, side: float) -> tuple[Figure, Any]:
+    """A figure of small squares without ticks: `axes[row][column]`."""
+    figure = Figure(figsize=(columns * side, rows * (side + 0.25)), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    return figure, axes
+
+
+def write_page(run: LoadedRun, plots: list[Plot], missing: str | None) -> None:
+    """Write `report.html` into the run's folder."""
+    from jinja2 import Environment
+
+    template = files("headstart.report").joinpath("page.html").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    health = run.result.get("health", {})
+    text = page.render(
+        title=_title(run),
+        run=str(run.folder.path),
+        verdict=health.get("verdict", "unknown"),
+        findings=health.get("findings", []),
+        figures=_figures(run.result),
+        plots=plots,
+        missing=missing,
+        notes=run.result.get("notes", []),
+        settings=to_yaml(run.config),
+        versions=run.result.get("versions", {}),
+    )
+    write_text(run.folder.report, text)
+
+
+def _title(run: LoadedRun) -> str:
+    what = run.result.get("objective") or run.result.get("task") or ""
+    done = "Pre-training" if run.task is None else "Fine-tuning"
+    return f"{done}: {what}, {run.result.get('backbone', '')}, on {run.result.get('data', '')}"
+
+
+def _figures(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """The rows of the table of figures."""
+    rows: list[tuple[str, str]] = []
+    test = result.get("test") or {}
+    for name in ("accuracy", "macro_f1", "mse", "rmse", "mae", "r2", "mean_predictor_mse"):
+        if test.get(name) is not None:
+            rows.append((f"test {name.replace('_', ' ')}", f"{test[name]:.4f}"))
+    if "confidence_interval" in test:
+        low, high = test["confidence_interval"]
+        rows.append(("95 % interval of accuracy", f"{low:.4f} to {high:.4f}"))
+    if "n" in test:
+        rows.append(("test samples", f"{test['n']:,}"))
+    if result.get("labels"):
+        rows.append(("labels used", f"{result['labels']:,}"))
+    if result.get("start"):
+        rows.append(("started from", str(result["start"])))
+    for name, value in (result.get("val") or {}).items():
+        if isinstance(value, int | float):
+            rows.append((f"validation {name.replace('_', ' ')}", f"{value:.4f}"))
+    for name, unit in (("parameters", ""), ("steps", ""), ("samples_per_second", "")):
+        if result.get(name) is not None:
+            rows.append((name.replace("_", " "), f"{result[name]:,.0f}{unit}"))
+    if result.get("seconds") is not None:
+        rows.append(("seconds of training", f"{result['seconds']:,.1f}"))
+    return rows

@@ -1,0 +1,72 @@
+"""Samples as pictures: reconstructions, new samples, the worst mistakes."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from headstart.report.page import Plot, new_grid
+from headstart.tasks.base import Task
+
+WORST = 24
+
+
+def beside(seen: Tensor, given_back: Tensor) -> Plot:
+    """What the network saw above what it gave back, `[B, C, H, W]` in 0..1 each."""
+    count = len(seen)
+    figure, axes = new_grid(2, count, side=1.0)
+    for row, (title, part) in enumerate((("seen", seen), ("given back", given_back))):
+        for column in range(count):
+            _draw(axes[row][column], part[column])
+        axes[row][0].set_title(title, fontsize=9, loc="left")
+    return Plot(
+        "reconstructions", "Inputs and reconstructions", figure,
+        "The lower row should be recognisably the upper one. The same picture in every place means"
+        " that the network answers the average.",
+    )  # fmt: skip
+
+
+def grid(made: Tensor, columns: int) -> Plot:
+    """New samples `[B, C, H, W]` in 0..1."""
+    rows = math.ceil(len(made) / columns)
+    figure, axes = new_grid(rows, columns, side=1.0)
+    for i, picture in enumerate(made):
+        _draw(axes[i // columns][i % columns], picture)
+    return Plot(
+        "samples", "New samples", figure,
+        "Drawn from the learned law of codes: none of these is in the data.",
+    )  # fmt: skip
+
+
+def mistakes(task: Task, x: Tensor, outputs: Tensor, targets: Tensor) -> Plot | None:
+    """The samples whose answers are most wrong; None where every answer is right.
+
+    x: `uint8 [N, C, H, W]`; outputs `[N, K]`; targets `[N]`, encoded.
+    """
+    severity = task.severity(outputs, targets)
+    order = severity.argsort(descending=True, stable=True)[:WORST]
+    order = order[severity[order] > 0]
+    if len(order) == 0:
+        return None
+    columns = 8
+    figure, axes = new_grid(math.ceil(len(order) / columns), columns, side=1.25)
+    for place, i in enumerate(order.tolist()):
+        ax = axes[place // columns][place % columns]
+        _draw(ax, x[i].float() / 255)
+        ax.set_title(task.verdict(outputs[i], targets[i]), fontsize=8)
+    return Plot(
+        "mistakes", "Worst mistakes", figure,
+        "True → predicted. Look for wrong labels, damaged pictures, and kinds that need more"
+        " labels.",
+    )  # fmt: skip
+
+
+def _draw(axes: object, picture: Tensor) -> None:
+    """`[C, H, W]` in 0..1."""
+    pixels = picture.permute(1, 2, 0).clamp(0, 1).cpu().numpy()
+    grey = pixels.shape[2] == 1
+    axes.imshow(  # type: ignore[attr-defined]
+        pixels[:, :, 0] if grey else pixels,
+        cmap="gray" if grey else None, vmin=0, vmax=1, interpolation="nearest",
+    )  # fmt: skip
