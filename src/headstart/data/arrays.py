@@ -162,3 +162,11 @@ def refuse_too_large(size: int, where: str) -> None:
             f"{where} holds {size / 2**30:,.1f} GiB; this machine has"
             f" {memory / 2**30:,.1f} GiB of memory."
         )
+
+
+def as_grey(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Pictures `[N, H, W]` or `[N, H, W, C]` → float32 `[N, H, W]`; transparency is left out."""
+    if array.ndim == 3:
+        return array.astype(np.float32)
+    grey: NDArray[np.float32] = array[..., :3].astype(np.float32).mean(axis=-1)
+    return grey

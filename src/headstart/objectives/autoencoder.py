@@ -1,7 +1,9 @@
 """The autoencoder (Hinton and Salakhutdinov, 2006, doi:10.1126/science.1127647).
 
 An encoder squeezes a sample into a short code, a decoder gives the sample back; what survives
-the squeeze is what the samples have in common.
+the squeeze is what the samples have in common. By default the sample is shown moved and turned,
+and asked back as it was (`augment`): the code then need not say how it lay, and spends itself on
+what it is. With few labels that is most of what pre-training can give (benchmarks/RESULTS.md).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ class AutoencoderConfig(Settings):
     output: Output = setting(
         "auto", "sigmoid for bounded values, else linear; relu as in the article", flag=""
     )
-    augment: bool = setting(False, "learn from moved and turned samples too", flag="")
+    augment: bool = setting(
+        True, "show samples moved and turned, and ask for them as they were", flag=""
+    )
 
 
 class Autoencoder(Learner):
@@ -39,18 +43,18 @@ class Autoencoder(Learner):
     def __init__(self, config: AutoencoderConfig, encoder: Backbone, spec: Spec) -> None:
         super().__init__()
         self.encoder = encoder
-        self.augment = config.augment
+        self.augment = self.clean = config.augment
         self.squeeze, width = code_layer(config.code, encoder)
         self.decoder = decoder_for(encoder, width, spec, config.output)
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases
         """Mean squared error over all values of `[B, ...]`."""
         code = self.squeeze(self.encoder(batch).pooled)  # [B, K]
-        return Step.sum(len(batch), reconstruction=F.mse_loss(self.decoder(code), batch.x))
+        return Step.sum(len(batch), reconstruction=F.mse_loss(self.decoder(code), batch.target))
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error: the variance of each value, averaged."""
-        return mean_sample_loss(batch.x)
+        return mean_sample_loss(batch.target)
 
     def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What went in and what came out."""

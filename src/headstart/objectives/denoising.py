@@ -27,7 +27,7 @@ class DenoisingConfig(Settings):
     noise: float = setting(0.3, "deviation of added normal noise, in the samples' own", flag="")
     mask: float = setting(0.3, "share of values put to the mean, in blocks for pictures", flag="")
     block: int = setting(7, "side of a masked block in pixels", flag="")
-    augment: bool = setting(False, "also move and turn the spoilt sample", flag="")
+    augment: bool = setting(True, "also move and turn the spoilt sample", flag="")
     code: int | None = setting(
         None, "width of the code; by default an MLP's last layer, else 64 units", flag=""
     )

@@ -24,8 +24,8 @@ def losses(run: LoadedRun) -> Plot | None:
     for name, points in lines.items():
         steps, values = zip(*points, strict=True)
         axes.plot(steps, values, label=name, marker="o" if len(points) < 30 else None, ms=3)
-    values = [value for points in lines.values() for _, value in points]
-    if min(values) > 0 and max(values) / min(values) > DECADES:
+    heights = [value for points in lines.values() for _, value in points]
+    if min(heights) > 0 and max(heights) / min(heights) > DECADES:
         axes.set_yscale("log")
     axes.set_xlabel("step")
     axes.set_ylabel("loss")

@@ -139,7 +139,8 @@ def write_embeddings(path: Path, answers: Answers) -> None:
             if path.suffix == ".npy":
                 np.save(file, matrix)
             else:
-                np.savez(file, name=np.array(answers.names), **answers.columns)
+                arrays: dict[str, Any] = {"name": np.array(answers.names), **answers.columns}
+                np.savez(file, **arrays)
 
     write_with(path, write)
 

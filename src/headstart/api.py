@@ -1,0 +1,236 @@
+"""The Python front door: `pretrain`, `finetune`, `load`, `inspect`, and the `Run` they give.
+
+    encoder = pretrain("photos/", minutes=10)
+    model = finetune("photos/", start=encoder, labels_per_class=10)
+    model.evaluate()["accuracy"]
+
+Every function raises `UserError` for what the user can mend, with the same sentences as the
+command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.errors import UserError
+from headstart.runs.folder import RunFolder
+from headstart.settings import merge
+from headstart.workflows.config import DataConfig, FinetuneConfig, PretrainConfig
+from headstart.workflows.request import config_of, durations, layered, nest
+
+Named = str | dict[str, Any]
+Inputs = str | Path | Sequence[str | Path] | NDArray[Any]
+Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
+
+
+class Run:
+    """A finished run in its folder; the network is read when it is first asked."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @cached_property
+    def _loaded(self) -> Any:
+        from headstart.workflows.loaded import load_run
+
+        return load_run(self.path)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Every setting, resolved: what `config.yaml` holds."""
+        return RunFolder.open(self.path).read_config()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What `result.json` holds."""
+        folder = RunFolder.open(self.path)
+        result: dict[str, Any] = folder.read_json(folder.result)
+        return result
+
+    def evaluate(
+        self, data: str | Path | None = None, *, split: str | None = None
+    ) -> dict[str, Any]:
+        """The task's figures on labelled data, by default on the run's own test split.
+
+        Raises:
+            UserError: the data do not suit the run or have no labels.
+        """
+        from headstart.workflows import answer
+
+        path = str(data) if data is not None else self.config["data"]["path"]
+        return answer.evaluate(self._loaded, config_of(DataConfig, {"path": path}), split=split)
+
+    def predict(self, inputs: Inputs, *, split: str | None = None) -> dict[str, NDArray[Any]]:
+        """Columns, each `[N]`: `name`; `label` and `probability_...`, or `prediction`.
+
+        inputs: a source of data, a picture, a list of pictures, or an array of samples.
+
+        Raises:
+            UserError: the run has learned no labels, or the inputs cannot be read.
+        """
+        from headstart.workflows import answer
+
+        found = answer.predict(self._loaded, inputs, split=split)
+        return {"name": np.array(found.names), **found.columns}
+
+    def embed(self, inputs: Inputs, *, split: str | None = None) -> NDArray[np.float32]:
+        """The encoder's features of each sample, `[N, D]`.
+
+        Raises:
+            UserError: the inputs cannot be read.
+        """
+        from headstart.workflows import answer
+
+        found: NDArray[np.float32] = answer.embed(self._loaded, inputs, split=split).columns[
+            "embedding"
+        ]
+        return found
+
+    def report(self) -> Path:
+        """Draw the plots and `report.html`; returns the page's path."""
+        from headstart.report import build
+
+        return build(self.path)
+
+    def __repr__(self) -> str:
+        result = self.result
+        test = result.get("test", {})
+        figures = [f"{n}={test[n]:.4f}" for n in ("accuracy", "mse") if n in test]
+        return f"Run({str(self.path)!r}, {', '.join([result.get('command', ''), *figures])})"
+
+
+def load(path: str | Path) -> Run:
+    """A finished run.
+
+    Raises:
+        UserError: there is none at `path`.
+    """
+    return Run(RunFolder.open(path).path)
+
+
+def inspect(data: str | Path, **settings: Any) -> dict[str, Any]:
+    """What is in a data set and what is wrong with it; `settings` as the flags of `inspect`."""
+    from headstart.data.audit import audit
+    from headstart.workflows.assemble import open_source
+
+    config = config_of(DataConfig, {**nest(DataConfig, settings), "path": str(data)})
+    return audit(open_source(config, seed=0))
+
+
+def pretrain(
+    data: str | Path,
+    *,
+    out: str | Path | None = None,
+    objective: Named | None = None,
+    backbone: Named | None = None,
+    epochs: float | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    preset: str | None = None,
+    config: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    **settings: Any,
+) -> Run:
+    """Learn from every sample of `data`, labelled or not.
+
+    out: folder of the run; by default the next free one in `runs/`.
+    objective, backbone: a name, or settings with a "name".
+    epochs, steps, minutes: one of them at most.
+    settings: any flag of `headstart pretrain`: seed, lr, batch_size, device, target, ...
+
+    Raises:
+        UserError: settings or data are wrong.
+    """
+    from headstart.workflows.pretrain import pretrain as work
+
+    parts = {"objective": _named(objective), "backbone": _named(backbone)}
+    flags = _flags(PretrainConfig, data, settings, parts, (epochs, steps, minutes))
+    whole = config_of(PretrainConfig, layered(preset, _path(config), flags, []))
+    with _folder(out, "pretrain", resume=resume, overwrite=overwrite) as folder:
+        work(whole, folder, resume=resume)
+    return Run(folder.path)
+
+
+def finetune(
+    data: str | Path,
+    *,
+    start: Run | str | Path | None = None,
+    out: str | Path | None = None,
+    task: Named | None = None,
+    mode: str | None = None,
+    backbone: Named | None = None,
+    epochs: float | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    preset: str | None = None,
+    config: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    **settings: Any,
+) -> Run:
+    """Learn from the labels of `data`, from a pre-trained run or from scratch.
+
+    start: the pre-trained run; None: from scratch.
+    task, backbone: a name, or settings with a "name".
+    mode: "staged", "full" or "frozen".
+    settings: any flag of `headstart finetune`: labels, labels_per_class, seed, lr, target, ...
+
+    Raises:
+        UserError: settings or data are wrong, or the pre-trained encoder does not fit.
+    """
+    from headstart.workflows.finetune import finetune as work
+
+    parts = {
+        "task": _named(task),
+        "backbone": _named(backbone),
+        "finetune": {} if mode is None else {"mode": mode},
+    }
+    flags = _flags(FinetuneConfig, data, settings, parts, (epochs, steps, minutes))
+    if start is not None:
+        flags["start"] = str(start.path if isinstance(start, Run) else start)
+    whole = config_of(FinetuneConfig, layered(preset, _path(config), flags, []))
+    with _folder(out, "finetune", resume=resume, overwrite=overwrite) as folder:
+        work(whole, folder, resume=resume)
+    return Run(folder.path)
+
+
+def _flags(
+    cls: type[Config],
+    data: str | Path,
+    settings: dict[str, Any],
+    parts: dict[str, dict[str, Any]],
+    length: tuple[float | None, float | None, float | None],
+) -> dict[str, Any]:
+    duration = durations(*length)
+    return merge(
+        nest(cls, settings),
+        {name: part for name, part in parts.items() if part},
+        {"data": {"path": str(data)}},
+        {"training": {"duration": str(duration)}} if duration else {},
+    )
+
+
+def _named(part: Named | None) -> dict[str, Any]:
+    return {"name": part} if isinstance(part, str) else dict(part or {})
+
+
+def _path(config: str | Path | None) -> Path | None:
+    return None if config is None else Path(config)
+
+
+def _folder(out: str | Path | None, stem: str, *, resume: bool, overwrite: bool) -> RunFolder:
+    if out is not None:
+        return RunFolder.create(out, resume=resume, overwrite=overwrite)
+    if resume:
+        raise UserError("resume continues a run: name its folder with out=.")
+    number = 1
+    while Path("runs", f"{stem}-{number}").exists():
+        number += 1
+    return RunFolder.create(Path("runs", f"{stem}-{number}"), resume=False, overwrite=False)

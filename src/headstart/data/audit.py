@@ -1,0 +1,213 @@
+"""What is in a data set and what is wrong with it: `headstart inspect`.
+
+audit: the findings as plain data; advise: what follows from them, in sentences; text: all of it
+for a person to read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.data import pictures
+from headstart.data.arrays import as_grey
+from headstart.data.dataset import Dataset, Samples
+from headstart.data.duplicates import Pair, describe, pairs
+
+SHOWN = 5  # examples of each finding
+SIDE = 16  # pixels a side of the small pictures that are compared
+UNBALANCED = 10.0  # the largest class has so many times the smallest one's samples
+
+
+def audit(dataset: Dataset, *, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Count and compare every sample of every split; nothing is changed, no bad file stops it.
+
+    Returns plain data: `source`, `kind`, `splits` {name: counts, classes, sizes, bad},
+    `duplicates` {exact, near, leaks, conflicts: {count, examples}}, `advice`.
+    """
+    splits: dict[str, Any] = {}
+    small, names, parts, labels = [], [], [], []
+    for name, samples in dataset.splits.items():
+        say(f"reading {len(samples):,} samples of {name}")
+        described, rows, bad = _read(dataset.kind, samples)
+        splits[name] = {**_counts(samples), **_shape(dataset.kind, samples), "bad": bad}
+        small.append(described)
+        names += [samples.name(int(i)) for i in rows]
+        parts += [name] * len(rows)
+        labels += _labels(samples, rows)
+    say("comparing them")
+    found = pairs(describe(np.concatenate(small), centre=dataset.kind == "image"))
+    result: dict[str, Any] = {
+        "source": dataset.source,
+        "kind": dataset.kind,
+        "splits": splits,
+        "duplicates": _judge(found, names, parts, labels),
+        "notes": dataset.notes,
+    }
+    result["advice"] = advise(result)
+    return result
+
+
+def _read(
+    kind: str, samples: Samples
+) -> tuple[NDArray[np.float32], NDArray[np.intp], list[dict[str, str]]]:
+    """Samples as rows of numbers to compare, which samples they are, and those unreadable."""
+    rows = np.arange(len(samples))
+    if isinstance(samples.inputs, np.ndarray):
+        array = samples.inputs if kind == "table" else as_grey(samples.inputs)
+        return array.reshape(len(array), -1).astype(np.float32), rows, []
+    array, unreadable = pictures.read_all(list(samples.inputs), "L", (SIDE, SIDE))
+    reasons = {str(bad.path): bad.reason for bad in unreadable}
+    is_bad = np.array([str(path) in reasons for path in samples.inputs])
+    bad = [{"name": str(path), "reason": reason} for path, reason in reasons.items()]
+    flat = array.reshape(len(array), -1).astype(np.float32)
+    return flat[~is_bad], rows[~is_bad], bad
+
+
+def _counts(samples: Samples) -> dict[str, Any]:
+    known = samples.has_label
+    counts: dict[str, Any] = {"samples": len(samples), "labelled": int(known.sum())}
+    if samples.targets is None or not known.any():
+        return counts
+    targets = samples.targets[known]
+    if targets.dtype.kind == "f" and len(np.unique(targets)) > 20:
+        figures = (("min", targets.min()), ("mean", targets.mean()), ("max", targets.max()))
+        return {**counts, "target": {name: float(value) for name, value in figures}}
+    classes, sizes = np.unique(targets, return_counts=True)
+    return {
+        **counts,
+        "classes": {str(c): int(n) for c, n in zip(classes.tolist(), sizes.tolist(), strict=True)},
+    }
+
+
+def _shape(kind: str, samples: Samples) -> dict[str, Any]:
+    if isinstance(samples.inputs, np.ndarray):
+        array = samples.inputs
+        shape: dict[str, Any] = {"shape": list(array.shape[1:])}
+        if kind == "table":
+            shape["constant_columns"] = int((array.max(axis=0) == array.min(axis=0)).sum())
+        return shape
+    sizes: Counter[str] = Counter()
+    for path in samples.inputs:
+        try:
+            width, height, mode = pictures.probe(path)
+        except pictures.BadPicture:
+            continue
+        sizes[f"{width}×{height} {mode}"] += 1
+    return {"sizes": dict(sizes.most_common(SHOWN)), "different_sizes": len(sizes)}
+
+
+def _labels(samples: Samples, rows: NDArray[np.intp]) -> list[Any]:
+    if samples.targets is None:
+        return [None] * len(rows)
+    known = samples.has_label
+    return [samples.targets[i] if known[i] else None for i in rows]
+
+
+def _judge(
+    found: list[Pair], names: list[str], parts: list[str], labels: list[Any]
+) -> dict[str, Any]:
+    """Pairs of the same split are duplicates, pairs of two splits are leaks."""
+    kinds: dict[str, list[Pair]] = {"exact": [], "near": [], "leaks": [], "conflicts": []}
+    for pair in found:
+        one, other, exact = pair
+        if parts[one] != parts[other]:
+            kinds["leaks"].append(pair)
+        else:
+            kinds["exact" if exact else "near"].append(pair)
+        known = labels[one] is not None and labels[other] is not None
+        if exact and known and labels[one] != labels[other]:
+            kinds["conflicts"].append(pair)
+
+    def shown(index: int) -> str:
+        label = "" if labels[index] is None else f" ({labels[index]})"
+        return f"{parts[index]}: {names[index]}{label}"
+
+    report: dict[str, Any] = {
+        kind: {
+            "count": len(members),
+            "examples": [[shown(one), shown(other)] for one, other, _ in members[:SHOWN]],
+        }
+        for kind, members in kinds.items()
+    }
+    held = {other if parts[one] == "train" else one for one, other, _ in kinds["leaks"]}
+    report["leaks"]["samples"] = len(held)
+    return report
+
+
+def advise(result: dict[str, Any]) -> list[str]:
+    """What follows from an audit, a sentence each; empty when nothing is wrong."""
+    advice = []
+    for name, split in result["splits"].items():
+        if split["bad"]:
+            advice.append(
+                f"{len(split['bad']):,} files of {name} cannot be read: mend or remove them, or"
+                " train with --on-bad skip."
+            )
+        sizes = split.get("classes", {})
+        if len(sizes) > 1 and max(sizes.values()) > UNBALANCED * min(sizes.values()):
+            rarest = min(sizes, key=sizes.__getitem__)
+            advice.append(
+                f"classes of {name} are unbalanced: '{rarest}' has {sizes[rarest]:,} samples, the"
+                f" largest {max(sizes.values()):,}. Judge by macro F1, not by accuracy."
+            )
+        if split.get("constant_columns"):
+            advice.append(f"{split['constant_columns']} columns of {name} never change.")
+    known = set(result["splits"]["train"].get("classes", {}))
+    for name in ("validation", "test"):
+        unseen = set(result["splits"].get(name, {}).get("classes", {})) - known
+        if unseen and known:
+            advice.append(f"{name} has classes that train lacks: {', '.join(sorted(unseen)[:5])}.")
+    found = result["duplicates"]
+    if found["leaks"]["count"]:
+        advice.append(
+            f"{found['leaks']['samples']:,} samples outside train are the same as, or nearly the"
+            " same as, samples of train: figures measured on them flatter."
+        )
+    if found["conflicts"]["count"]:
+        advice.append(
+            f"{found['conflicts']['count']:,} pairs of identical samples have different labels."
+        )
+    if found["exact"]["count"]:
+        advice.append(f"{found['exact']['count']:,} pairs within a split are identical.")
+    return advice
+
+
+def text(result: dict[str, Any]) -> str:
+    """An audit for a person to read."""
+    lines = [f"{result['source']}: {result['kind']}", *result["notes"]]
+    for name, split in result["splits"].items():
+        lines.append(f"\n{name}: {split['samples']:,} samples, {split['labelled']:,} with a label")
+        for key in ("shape", "sizes", "target", "classes"):
+            if key in split:
+                lines.append(f"  {key}: {_inline(split[key])}")
+        if split["bad"]:
+            lines.append(f"  unreadable: {len(split['bad']):,}")
+            lines += [f"    {bad['name']}: {bad['reason']}" for bad in split["bad"][:SHOWN]]
+    titles = {
+        "exact": "identical pairs within a split",
+        "near": "nearly identical pairs within a split",
+        "leaks": "pairs across splits",
+        "conflicts": "identical pairs with different labels",
+    }
+    lines.append("")
+    for kind, title in titles.items():
+        part = result["duplicates"][kind]
+        lines.append(f"{title}: {part['count']:,}")
+        lines += [f"    {one}  =  {other}" for one, other in part["examples"]]
+    lines += ["", *([f"- {line}" for line in result["advice"]] or ["Nothing wrong was found."])]
+    return "\n".join(lines)
+
+
+def _inline(value: Any) -> str:
+    if not isinstance(value, dict):
+        return " × ".join(str(part) for part in value)
+    shown = [
+        f"{name} {n:,}" if isinstance(n, int) else f"{name} {n:.4g}" for name, n in value.items()
+    ]
+    more = f", and {len(shown) - 20} more" if len(shown) > 20 else ""
+    return ", ".join(shown[:20]) + more
