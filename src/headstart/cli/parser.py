@@ -31,12 +31,20 @@ class Parser(argparse.ArgumentParser):
         """
         hints = [f"See: {self.prog} --help"]
         if message.startswith("unrecognized arguments: "):
-            known = [flag for action in self._actions for flag in action.option_strings]
+            known = [flag for action in self._everything() for flag in action.option_strings]
             for word in message.removeprefix("unrecognized arguments: ").split():
                 guess = nearest(word.split("=")[0], known) if word.startswith("-") else None
                 if guess:
                     hints.insert(0, f"{word}: did you mean {guess}?")
         raise UserError(f"{message}.", *hints)
+
+    def _everything(self) -> list[argparse.Action]:
+        """The flags of this parser and of its commands."""
+        found = list(self._actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                found += [inner for sub in action.choices.values() for inner in sub._actions]
+        return found
 
 
 def build_parser() -> Parser:

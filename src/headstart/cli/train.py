@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from headstart.cli.flags import chosen
-from headstart.cli.output import headline, print_json, progress_display, speaker
+from headstart.cli.output import headline, print_json, print_table, progress_display, speaker
 from headstart.runs.folder import RunFolder
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.request import config_of, durations, layered, nest
@@ -91,3 +91,19 @@ def _finish(options: Namespace, result: dict[str, Any], then: str) -> None:
         print(f"report: {page}")
     print(f"run: {options.out}")
     say(f"next: {then}")
+
+
+def _compare(result: dict[str, Any]) -> None:
+    """The article's network and its mended twin, side by side."""
+    rows = [["network", "reconstruction loss", "loss of the mean picture", "verdict"]]
+    for name, one in (("as in the article", result), ("mended", result["mended"])):
+        health = one["health"]
+        rows.append(
+            [
+                name,
+                f"{health['reconstruction_loss']:.4f}",
+                f"{health['trivial_loss']:.4f}",
+                ", ".join(f["name"] for f in health["findings"]) or "healthy",
+            ]
+        )
+    print_table(rows)

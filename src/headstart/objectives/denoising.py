@@ -26,7 +26,9 @@ class DenoisingConfig(Settings):
 
     noise: float = setting(0.3, "deviation of added normal noise, in the samples' own", flag="")
     mask: float = setting(0.3, "share of values put to the mean, in blocks for pictures", flag="")
-    block: int = setting(7, "side of a masked block in pixels", flag="")
+    block: int | None = setting(
+        None, "side of a masked block in pixels; by default an eighth of the picture's", flag=""
+    )
     augment: bool = setting(True, "also move and turn the spoilt sample", flag="")
     code: int | None = setting(
         None, "width of the code; by default an MLP's last layer, else 64 units", flag=""
@@ -56,7 +58,7 @@ class Denoising(Learner):
     def spoil(self, x: Tensor) -> Tensor:
         """`[B, ...]` with blocks masked and noise added."""
         if self.config.mask:
-            x = x * keep(x, self.config.mask, self.config.block)
+            x = x * keep(x, self.config.mask, self.config.block or max(1, x.shape[-1] // 8))
         return x + self.config.noise * torch.randn_like(x)
 
     def trivial_loss(self, batch: Batch) -> float:

@@ -23,9 +23,9 @@ class FineTuneConfig(Settings):
     mode: Mode = setting(
         "staged", "frozen: a linear probe; full: all at once; staged: the head first, then all"
     )
-    head_share: float = setting(0.2, "staged: part of the training for the head alone", flag="")
+    head_share: float = setting(0.1, "staged: part of the training for the head alone", flag="")
     layer_decay: float = setting(
-        0.7, "rate of each layer of a pre-trained encoder, as a share of the layer above", flag=""
+        0.9, "rate of each layer of a pre-trained encoder, as a share of the layer above", flag=""
     )
     augment: bool = setting(True, "train on moved and turned samples", flag="")
 

@@ -25,7 +25,7 @@ from headstart.settings import Duration, Faults, as_plain, resolve
 from headstart.settings.files import to_yaml
 from headstart.tables import Table
 from headstart.types import Spec
-from headstart.workflows.config import DataConfig, FinetuneConfig, PretrainConfig
+from headstart.workflows.config import DataConfig
 
 Say = Callable[[str], None]
 MINUTE_BATCHES = ((2_000, 32), (20_000, 64), (10**9, 128))
@@ -80,7 +80,13 @@ def open_data(config: DataConfig, seed: int) -> Dataset:
 
 
 def open_source(config: DataConfig, seed: int) -> Dataset:
-    """Read the source with the splits it has."""
+    """Read the source with the splits it has.
+
+    Raises:
+        UserError: none was named, or it cannot be read.
+    """
+    if not config.path:
+        raise UserError("no data were named.", "Give a folder, a file or a name such as digits.")
     return open_dataset(
         config.path,
         target=config.target,
@@ -208,9 +214,3 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "platform": sys.platform,
     }
-
-
-def resolve_data(config: PretrainConfig | FinetuneConfig) -> None:
-    """Check what the engine would find out too late."""
-    if not config.data.path:
-        raise UserError("no data were named.", "Give a folder, a file or a name such as digits.")

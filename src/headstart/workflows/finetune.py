@@ -62,19 +62,21 @@ def finetune(
     config: FinetuneConfig,
     folder: RunFolder,
     *,
+    dataset: Dataset | None = None,
     resume: bool = False,
     display: Display | None = None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Fine-tune and leave a finished run in `folder`; returns its `result.json`.
 
+    dataset: samples in memory; by default those that `config.data` names.
+
     Raises:
         UserError: settings or data are wrong, or the pre-trained encoder does not fit.
         InterruptedRunError: a signal came; the run can be resumed.
     """
-    assemble.resolve_data(config)
     begun = time.monotonic()
-    dataset, parts = _parts(config)
+    dataset, parts = _parts(config, dataset)
     learn, validate, test, skipped = _labelled(config, dataset, parts)
     state = parts.task.cls.fit(parts.task.config, learn.samples.targets)
     task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
@@ -139,20 +141,19 @@ def finetune(
     return result
 
 
+@torch.no_grad()
 def score(engine: Engine, learner: Supervised, part: _Labelled) -> dict[str, Any]:
     """The loss and the task's figures over labelled samples."""
-    outputs = torch.cat(
-        [
-            learner.outputs(engine.batch(x, None, training=False)).float().cpu()
-            for x, _ in Resident(part.x).in_order(512)
-        ]
-    )
-    with torch.no_grad():
-        loss = float(learner.task.loss(outputs, part.y))
+    parts = [
+        learner.outputs(engine.batch(x, None, training=False)).float().cpu()
+        for x, _ in Resident(part.x).in_order(512)
+    ]
+    outputs = torch.cat(parts)
+    loss = float(learner.task.loss(outputs, part.y))
     return {**learner.task.figures(outputs, part.y), "loss": loss}
 
 
-def _parts(config: FinetuneConfig) -> tuple[Dataset, _Parts]:
+def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Parts]:
     """Everything the settings name; all their faults in one error."""
     faults = Faults()
     task = assemble.component(tasks.table, config.task, "classification", "task", faults)
@@ -167,9 +168,9 @@ def _parts(config: FinetuneConfig) -> tuple[Dataset, _Parts]:
                 )
         faults.raise_if_any()
         assert how is not None
-        dataset = assemble.open_data(config.data, config.seed)
+        dataset = given or assemble.open_data(config.data, config.seed)
         return dataset, _parts_of_run(Path(config.start), dataset, task, how)
-    dataset = assemble.open_data(config.data, config.seed)
+    dataset = given or assemble.open_data(config.data, config.seed)
     kind = config.modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
@@ -216,7 +217,7 @@ def _labelled(
     wanted = {
         "train": dataset.train.take(chosen.train),
         "validation": own if use_own and own else dataset.train.take(chosen.validation),
-        "test": dataset.splits["test"],
+        "test": dataset.splits.get("test", dataset.train.take(np.arange(0))),
     }
     wanted = {n: s.take(np.flatnonzero(s.has_label)) for n, s in wanted.items() if len(s)}
     some = {name: samples for name, samples in wanted.items() if len(samples)}

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from headstart import backbones, modalities, objectives
+from headstart.data.dataset import Dataset
 from headstart.data.loader import Resident
 from headstart.data.splits import cut
 from headstart.parts.learner import Learner
@@ -30,23 +31,26 @@ def pretrain(
     config: PretrainConfig,
     folder: RunFolder,
     *,
+    dataset: Dataset | None = None,
     resume: bool = False,
     display: Display | None = None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Pre-train and leave a finished run in `folder`; returns its `result.json`.
 
+    dataset: samples in memory; by default those that `config.data` names.
+
     Raises:
         UserError: settings or data are wrong; all faults of the settings are named at once.
         InterruptedRunError: a signal came; the run can be resumed.
     """
-    assemble.resolve_data(config)
     faults = Faults()
     objective = assemble.component(
         objectives.table, config.objective, "autoencoder", "objective", faults
     )
     kind = config.modality.get("name")
-    dataset = None if faults.lines else assemble.open_data(config.data, config.seed)
+    if dataset is None and not faults.lines:
+        dataset = assemble.open_data(config.data, config.seed)
     kind = kind or (dataset.kind if dataset else "image")
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
