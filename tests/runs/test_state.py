@@ -39,7 +39,9 @@ def same(one, other):
 
 tensors = st.builds(
     lambda dtype, shape, seed: (
-        torch.randint(0, 256, (math.prod(shape) * 8,), generator=torch.Generator().manual_seed(seed))
+        torch.randint(
+            0, 256, (math.prod(shape) * 8,), generator=torch.Generator().manual_seed(seed)
+        )
         .to(torch.uint8)
         .view(dtype if dtype != torch.bool else torch.uint8)[: math.prod(shape)]
         .reshape(shape)

@@ -98,7 +98,9 @@ def test_a_missing_value_is_named():
 
 
 def test_lists_become_tuples_and_text_becomes_durations():
-    made = resolve(Outer, {"widths": [3, 4], "duration": "2 epochs", "inner": {"width": 9}}, Faults())
+    made = resolve(
+        Outer, {"widths": [3, 4], "duration": "2 epochs", "inner": {"width": 9}}, Faults()
+    )
     assert made == Outer(widths=(3, 4), duration=Duration(2, "epochs"), inner=Inner(width=9))
 
 

@@ -23,9 +23,15 @@ def pretrain(options: Namespace) -> None:
         options.out, resume=options.resume, overwrite=options.overwrite
     ) as folder:
         from headstart.workflows.pretrain import pretrain as work
+        from headstart.workflows.twins import ARTICLE, mended_twin
 
         with progress_display(quiet=options.quiet) as display:
             result = work(config, folder, resume=options.resume, display=display, say=say)
+            if options.preset == ARTICLE:
+                say("now its mended twin, for as long")
+                result["mended"] = mended_twin(config, folder, display=display, say=say)
+    if "mended" in result and not options.json:
+        _compare(result)
     _finish(
         options, result, f"headstart finetune {config.data.path} --from {options.out} --out RUN"
     )

@@ -39,11 +39,6 @@ class Samples:
             return np.zeros(len(self), dtype=bool)
         return np.ones(len(self), dtype=bool) if self.labelled is None else self.labelled
 
-    @property
-    def are_files(self) -> bool:
-        """Whether inputs are paths still to be read."""
-        return not isinstance(self.inputs, np.ndarray)
-
     def name(self, index: int) -> str:
         """What to call one sample."""
         return str(index) if self.names is None else self.names[index]

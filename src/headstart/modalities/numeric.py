@@ -28,7 +28,6 @@ class Numeric:
 
     def __init__(self, mean: list[float], std: list[float], swap: float) -> None:
         self.mean, self.std, self.swap = mean, std, swap
-        self._mean, self._std = torch.tensor(mean), torch.tensor(std)
 
     @classmethod
     def fit(cls, train: Samples, config: NumericConfig) -> Numeric:

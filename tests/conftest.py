@@ -1,0 +1,31 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data, or a skip that says where it was looked for."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("HEADSTART_SHARED_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set HEADSTART_SHARED_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder_run(tmp_path_factory):
+    """A short pre-training on digits."""
+    import headstart as hs
+
+    return hs.pretrain("digits", steps=60, out=tmp_path_factory.mktemp("runs") / "encoder")
+
+
+@pytest.fixture(scope="session")
+def model_run(tmp_path_factory, encoder_run):
+    """A short fine-tuning from it."""
+    import headstart as hs
+
+    out = tmp_path_factory.mktemp("runs") / "model"
+    return hs.finetune("digits", start=encoder_run, labels_per_class=10, steps=60, out=out)

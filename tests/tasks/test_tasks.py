@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import binomtest
+from sklearn import metrics
+
+from headstart import backbones, tasks
+from headstart.errors import UserError
+from headstart.tasks.classification import wilson
+from headstart.tasks.supervised import FineTuneConfig, Supervised
+from headstart.types import Batch, Spec
+
+RNG = np.random.default_rng(0)
+
+
+def built(name, targets, dim=4):
+    cls = tasks.table.load(name)
+    return cls(cls.Config(), dim, cls.fit(cls.Config(), targets))
+
+
+def test_classification_figures_are_scikit_learns():
+    targets = RNG.choice(["cat", "dog", "eel"], 90)
+    task = built("classification", targets)
+    outputs = torch.randn(90, 3)
+    found = task.figures(outputs, task.encode(targets, "test"))
+    answers = task.columns(outputs)["label"]
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(targets, answers))
+    assert found["macro_f1"] == pytest.approx(metrics.f1_score(targets, answers, average="macro"))
+    assert found["confusion"] == metrics.confusion_matrix(targets, answers).tolist()
+    wrong = task.severity(outputs, task.encode(targets, "test")) > 0
+    assert (wrong.numpy() == (targets != answers)).all()
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 10), (7, 10), (990, 1000)])
+def test_interval_is_wilsons(right, n):
+    theirs = binomtest(right, n).proportion_ci(method="wilson")
+    assert wilson(right / n, n) == pytest.approx([theirs.low, theirs.high], abs=1e-9)
+
+
+def test_regression_figures_are_scikit_learns_in_the_targets_unit():
+    targets = RNG.normal(100, 7, 60)
+    task = built("regression", targets)
+    outputs = torch.randn(60, 1)
+    found = task.figures(outputs, task.encode(targets, "test"))
+    answers = task.columns(outputs)["prediction"]
+    assert found["mse"] == pytest.approx(metrics.mean_squared_error(targets, answers), rel=1e-5)
+    assert found["mae"] == pytest.approx(metrics.mean_absolute_error(targets, answers), rel=1e-5)
+    assert found["r2"] == pytest.approx(metrics.r2_score(targets, answers), rel=1e-4)
+    assert found["mean_predictor_mse"] == pytest.approx(targets.var(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "message"),
+    [
+        ("classification", np.array(["a", "a"]), "two classes"),
+        ("classification", np.array([0.5, 1.5]), "regression"),
+        ("regression", np.array(["a", "b"]), "classification"),
+        ("regression", np.array([2.0, 2.0]), "nothing to learn"),
+    ],
+)
+def test_targets_that_do_not_suit_are_refused(name, targets, message):
+    with pytest.raises(UserError, match=message):
+        built(name, targets)
+
+
+def learner(mode, **settings):
+    torch.manual_seed(0)
+    cls = backbones.table.load("conv")
+    encoder = cls(cls.Config(), Spec("continuous", (1, 8, 8)))
+    task = built("classification", np.array([0, 1]), encoder.dim)
+    return Supervised(FineTuneConfig(mode=mode, **settings), encoder, task, pretrained=True)
+
+
+def train(model, progress):
+    model.train()
+    batch = Batch(torch.randn(8, 1, 8, 8), torch.tensor([0, 1] * 4))
+    optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.5)
+    for _ in range(3):
+        optimiser.zero_grad()
+        model(batch, player="all", progress=progress).loss.backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize(
+    ("mode", "progress", "moves"),
+    [("frozen", 0.9, False), ("staged", 0.0, False), ("staged", 0.9, True), ("full", 0.0, True)],
+)
+def test_encoder_moves_only_when_it_should(mode, progress, moves):
+    model = learner(mode)
+    before = {k: v.clone() for k, v in model.encoder.state_dict().items()}
+    head = model.task.head[-1].weight.clone()
+    train(model, progress)
+    after = model.encoder.state_dict()
+    assert any(not torch.equal(before[k], after[k]) for k in before) == moves
+    assert not torch.equal(head, model.task.head[-1].weight)
+
+
+def test_rates_fall_with_depth():
+    model = learner("full", layer_decay=0.5)
+    rates = model.rates()
+    found = [rates[next(layer.parameters())] for layer in model.encoder.layers()]
+    assert found == [0.5**4, 0.5**3, 0.5**2, 0.5]

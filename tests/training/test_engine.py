@@ -1,0 +1,153 @@
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import headstart as hs
+from headstart.data.loader import Order
+from headstart.errors import InterruptedRunError
+from headstart.runs.folder import RunFolder
+from headstart.training import optimisers
+from headstart.training.config import TrainingConfig
+from headstart.workflows.config import PretrainConfig
+from headstart.workflows.pretrain import pretrain
+from headstart.workflows.request import config_of
+
+RAW = {
+    "data": {"path": "digits"},
+    "backbone": {"name": "mlp", "widths": [32, 8]},
+    "objective": {"name": "denoising"},
+    "training": {"duration": "60 steps", "checkpoint_every": "10 steps", "ema": 0.9},
+}
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_epochs_are_permutations_laid_end_to_end():
+    order = Order(13, seed=5)
+    taken = torch.cat([order.take(p, 7) for p in range(0, 91, 7)])
+    for epoch in taken.view(7, 13):
+        assert sorted(epoch.tolist()) == list(range(13))
+    assert torch.equal(Order(13, seed=5).take(29, 9), order.take(29, 9))
+    assert not torch.equal(Order(13, seed=6).take(0, 13), order.take(0, 13))
+
+
+class StopAfter:
+    """A display that sends this process a signal."""
+
+    def __init__(self, progress):
+        self.progress = progress
+
+    def update(self, progress, text):
+        if progress >= self.progress:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.95])
+def test_interrupted_and_resumed_is_bit_identical(tmp_path, at):
+    config = config_of(PretrainConfig, RAW)
+    with RunFolder.create(tmp_path / "whole", resume=False, overwrite=False) as folder:
+        whole = pretrain(config, folder)
+    with (
+        RunFolder.create(tmp_path / "cut", resume=False, overwrite=False) as folder,
+        pytest.raises(InterruptedRunError) as caught,
+    ):
+        pretrain(config, folder, display=StopAfter(at))
+    assert caught.value.exit_code == 143
+    with RunFolder.create(tmp_path / "cut", resume=True, overwrite=False) as folder:
+        again = pretrain(config, folder, resume=True)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    assert whole["val"] == again["val"]
+
+
+def test_killed_and_resumed_is_bit_identical(tmp_path):
+    command = [
+        sys.executable, "-m", "headstart", "pretrain", "digits", "--no-report", "--backbone", "mlp",
+        "--steps", "1500", "--set", "training.checkpoint_every=20 steps",
+        "--set", "training.threads=1",
+    ]  # fmt: skip
+    started = subprocess.Popen([*command, "--out", tmp_path / "cut"], stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob("cut/checkpoints/step-*")) and started.poll() is None:
+        time.sleep(0.02)
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    assert not (tmp_path / "cut" / "result.json").exists()
+    for out, more in (("cut", ["--resume"]), ("whole", [])):
+        subprocess.run([*command, "--out", tmp_path / out, *more], check=True, capture_output=True)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_resume_refuses_changed_settings(tmp_path):
+    run = hs.pretrain("digits", steps=5, backbone="mlp", out=tmp_path / "r")
+    with pytest.raises(hs.UserError, match="training.lr"):
+        hs.pretrain("digits", steps=5, backbone="mlp", out=run.path, resume=True, lr=0.5)
+
+
+def test_schedules_follow_their_closed_forms():
+    config = TrainingConfig(schedule="cosine", warmup=0.2)
+    assert optimisers.rate_at(0.1, config) == pytest.approx(0.5)
+    assert optimisers.rate_at(0.6, config) == pytest.approx(0.5 * (1 + math.cos(math.pi / 2)))
+    assert optimisers.rate_at(1.0, config) == pytest.approx(0)
+    linear = TrainingConfig(schedule="linear", warmup=0.0)
+    assert optimisers.rate_at(0.25, linear) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("name", sorted(optimisers.NAMES))
+def test_every_optimiser_takes_a_step(name):
+    weight = torch.nn.Parameter(torch.ones(3, 3))
+    bias = torch.nn.Parameter(torch.ones(3))
+    config = TrainingConfig(optimizer=name)
+    made = optimisers.build([weight, bias], config, {}, torch.device("cpu"))
+    (weight.sum() + bias.sum()).backward()
+    made.step()
+    assert not torch.equal(weight, torch.ones(3, 3))
+    decays = {g["params"][0].ndim: g.get("weight_decay") for g in made.param_groups}
+    if decays[2]:
+        assert decays[1] == 0.0
+
+
+def test_a_step_that_is_not_a_number_never_reaches_the_weights():
+    from headstart.data.loader import Resident
+    from headstart.parts.learner import Learner
+    from headstart.settings import Duration
+    from headstart.training.engine import Engine
+    from headstart.types import Step
+
+    class Poisoned(Learner):
+        def __init__(self):
+            super().__init__()
+            self.w = torch.nn.Parameter(torch.ones(2))
+            self.seen = []
+
+        def forward(self, batch, *, player, progress):
+            self.seen.append(self.w.detach().clone())
+            loss = (self.w * batch.x.mean()).sum()
+            return Step(loss * math.nan if len(self.seen) == 3 else loss, len(batch))
+
+    class Plain:
+        def prepare(self, x):
+            return x
+
+        augment = prepare
+
+    learner = Poisoned()
+    engine = Engine(
+        learner, TrainingConfig(), Resident(torch.ones(8, 2)), Plain(),
+        duration=Duration(6, "steps"), batch_size=4, seed=0,
+    )  # fmt: skip
+    at = engine.fit()
+    assert at.skipped == 1
+    assert torch.equal(learner.seen[2], learner.seen[3])
+    assert torch.isfinite(learner.w).all()
