@@ -118,7 +118,7 @@ def test_audit_finds_what_was_planted(folder):
     assert [bad["name"].endswith("broken.png") for bad in found["splits"]["train"]["bad"]] == [True]
     duplicates = found["duplicates"]
     assert duplicates["exact"]["count"] == 1
-    assert duplicates["conflicts"]["count"] == 1
+    assert duplicates["conflicts"]["count"] == 2  # the copy, and the leak of the copy
     assert duplicates["near"]["count"] == 1
     assert duplicates["leaks"]["samples"] == 1
     assert "leak.png" in str(duplicates["leaks"]["examples"])

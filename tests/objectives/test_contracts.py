@@ -46,7 +46,7 @@ def test_objective_learns(objective, backbone, digits):
             still = [n for n, p in learner.encoder.named_parameters() if p.grad is None]
             assert not still
         optimiser.step()
-        losses.append(float(total))
+        losses.append(float(total.detach()))
     assert np.isfinite(losses).all()
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
@@ -88,8 +88,8 @@ def test_linear_autoencoder_reaches_the_error_of_principal_components(digits):
         loss = learner(Batch(flat), player="all", progress=0.0).loss
         loss.backward()
         optimiser.step()
-    assert best <= float(loss) * 1.0001
-    assert float(loss) < 1.05 * best
+    assert best <= float(loss.detach()) * 1.0001
+    assert float(loss.detach()) < 1.05 * best
 
 
 def test_divergence_is_that_of_normal_laws():
@@ -111,7 +111,6 @@ def test_masks_hide_about_the_share_asked_for_in_blocks(share, block):
     torch.manual_seed(0)
     mask = keep(torch.zeros(400, 2, 16, 16), share, block)
     assert float(1 - mask.mean()) == pytest.approx(share, abs=0.02)
-    assert torch.equal(mask[:, 0], mask[:, 1])
     tiles = mask[:, 0].unfold(1, block, block).unfold(2, block, block).flatten(3)
     assert (tiles.amax(-1) == tiles.amin(-1)).all()
 

@@ -1,9 +1,7 @@
-import os
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from headstart.errors import UserError
 from headstart.runs import atomic
@@ -22,7 +20,7 @@ def test_a_crash_in_writing_leaves_the_old_file_whole(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left"):
         atomic.write_json(path, {"new": 2})
     assert path.read_text().count("old") == 1
-    assert os.listdir(tmp_path) == ["a.json"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_a_used_folder_is_refused_unless_asked_for(tmp_path):
@@ -50,7 +48,6 @@ def test_checkpoints_round_trip_and_a_damaged_one_is_passed_over(tmp_path):
             checkpoints.save(folder, i, tree)
         files = folder.checkpoint_files()
         assert len(files) == 2
-        assert "w" in "".join(load_file(files[0]))
         found = checkpoints.newest(folder)
         assert torch.equal(found["w"], trees[2]["w"])
         assert found["n"] == trees[2]["n"]

@@ -91,7 +91,7 @@ def test_killed_and_resumed_is_bit_identical(tmp_path):
 
 def test_resume_refuses_changed_settings(tmp_path):
     run = hs.pretrain("digits", steps=5, backbone="mlp", out=tmp_path / "r")
-    with pytest.raises(hs.UserError, match="training.lr"):
+    with pytest.raises(hs.UserError, match=r"training\.lr"):
         hs.pretrain("digits", steps=5, backbone="mlp", out=run.path, resume=True, lr=0.5)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from headstart.errors import UserError
 
 
@@ -28,9 +30,9 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise UserError(
-            f"cannot write {path}: {error.strerror or error}.",
+            f"cannot write {path}: {getattr(error, 'strerror', None) or error}.",
             "What was saved before is untouched.",
         ) from error
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,10 @@ class RunFolder:
         if self._lock is not None:
             self._lock.release()
             (self.path / ".lock").unlink(missing_ok=True)
+        if not self.config.exists():  # the work was refused before it began: leave no trace
+            for folder in (self.checkpoints, self.path):
+                with suppress(OSError):  # it holds something, so it stays
+                    folder.rmdir()
 
     def __enter__(self) -> RunFolder:
         return self

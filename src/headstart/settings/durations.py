@@ -59,7 +59,8 @@ class Duration:
                 return None
 
     def __str__(self) -> str:
-        return f"{self.amount:.12g} {self.unit}"
+        whole = self.amount == int(self.amount) and self.amount < 1e15
+        return f"{int(self.amount) if whole else self.amount!r} {self.unit}"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,10 @@ def parse_value(text: str) -> Any:
         return text
     if isinstance(value, str):  # YAML 1.1 takes 1e-3 for text; everybody means a number
         try:
-            return float(value)
+            number = float(value)
         except ValueError:
             return value
+        return number if math.isfinite(number) else value
     return value
 
 

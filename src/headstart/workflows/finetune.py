@@ -84,6 +84,10 @@ def finetune(
         if len(part):
             assert part.samples.targets is not None
             part.y = task.encode(part.samples.targets, name)
+    learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
+    engine = _engine(
+        learner, config, parts.modality, learn, validate, folder=folder, display=display
+    )
     assemble.begin(
         folder,
         {
@@ -100,10 +104,6 @@ def finetune(
         say(note)
     if parts.hand_over:
         say(parts.hand_over)
-    learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
-    engine = _engine(
-        learner, config, parts.modality, learn, validate, folder=folder, display=display
-    )
     say(
         f"fine-tuning on {len(learn):,} labels ({len(validate):,} more to validate with),"
         f" {engine.length()}, on {engine.device}"

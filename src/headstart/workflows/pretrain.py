@@ -15,7 +15,7 @@ from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
 from headstart.training import health
-from headstart.training.engine import Display, Engine, Progress, Validation, place
+from headstart.training.engine import Display, Engine, Validation, place
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Material, Say
 from headstart.workflows.config import PretrainConfig
@@ -65,12 +65,14 @@ def pretrain(
         "backbone": backbone.plain(),
         "objective": objective.plain(),
     }
-    assemble.begin(folder, plain, modality.state(), resume=resume)
     learner = _learner(objective, backbone, material, config.seed)
+    engine = _engine(learner, material, config, folder, display)
+    assemble.begin(folder, plain, modality.state(), resume=resume)
     for note in dataset.notes:
         say(note)
+    say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
     started = time.monotonic()
-    engine, at = _train(learner, material, config, folder, resume=resume, display=display, say=say)
+    at = engine.fit(resume=resume)
     probe = engine.batch(*_probe(engine.data), training=False)
     findings = health.examine(learner, probe, at)
     save_model(folder.model, learner)
@@ -100,17 +102,14 @@ def _learner(objective: Component, backbone: Component, material: Material, seed
     return learner
 
 
-def _train(
+def _engine(
     learner: Learner,
     material: Material,
     config: PretrainConfig,
     folder: RunFolder,
-    *,
-    resume: bool,
     display: Display | None,
-    say: Say,
-) -> tuple[Engine, Progress]:
-    device = place(learner, config.training)
+) -> Engine:
+    place(learner, config.training)
     x = material.x["train"]
     held = material.x.get("validation")
     if held is None and len(x) >= 200:
@@ -133,8 +132,7 @@ def _train(
     )
     if held is not None:
         engine.validation = _validation(engine, Resident(held, seed=config.seed))
-    say(f"pre-training on {len(x):,} samples, {engine.length()}, on {device}")
-    return engine, engine.fit(resume=resume)
+    return engine
 
 
 def _validation(engine: Engine, held: Resident) -> Validation:
