@@ -18,6 +18,7 @@ from headstart.runs.atomic import write_with
 _TENSOR = "__tensor__"
 _TUPLE = "__tuple__"
 _PAIRS = "__pairs__"
+_MARKS = (_TENSOR, _TUPLE, _PAIRS)
 
 
 def save(path: Path, tree: Any) -> None:
@@ -62,7 +63,7 @@ def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
         tensors[name] = value.detach().to("cpu", copy=True).contiguous()
         return {_TENSOR: name}
     if isinstance(value, dict):
-        if all(isinstance(key, str) for key in value):
+        if all(isinstance(key, str) and key not in _MARKS for key in value):
             return {key: _pack(item, tensors) for key, item in value.items()}
         return {_PAIRS: [[key, _pack(item, tensors)] for key, item in value.items()]}
     if isinstance(value, tuple):

@@ -29,8 +29,22 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
     """Read settings from YAML text; `name` says in messages where it came from."""
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """Refuses a key that is given twice: YAML would let the last one win, unsaid."""
+
+    def mapping(loader: Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"'{key.value}' is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        return loader.construct_mapping(node, deep=True)
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
     try:
-        raw = yaml.safe_load(text)
+        raw = yaml.load(text, Loader)  # a SafeLoader
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         where = f" (line {place.line + 1}, column {place.column + 1})" if place else ""
