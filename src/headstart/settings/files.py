@@ -61,7 +61,11 @@ def to_yaml(plain: dict[str, Any]) -> str:
     """YAML text in the order of the dataclasses' fields."""
     import yaml
 
-    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    text = str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    if not {"\x85", "\u2028", "\u2029"}.isdisjoint(text):
+        # PyYAML prints these line breaks bare and reads them back as spaces: escape them.
+        text = str(yaml.safe_dump(plain, sort_keys=False))
+    return text
 
 
 def parse_value(text: str) -> Any:
