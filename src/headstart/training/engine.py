@@ -181,16 +181,24 @@ class Engine:
         self.at.step += 1
         self.at.position += self.batch_size
 
-    def batch(self, x: Tensor, y: Tensor | None, *, training: bool = True) -> Batch:
-        """Compact samples → a prepared batch on the device, augmented when training asks for it."""
-        x = x.to(self.device, non_blocking=True)
-        y = None if y is None else y.to(self.device, non_blocking=True)
-        if not (training and self.learner.augment):
-            return Batch(self.preparation.prepare(x), y)
+    def batch(self, x: Tensor, y: Tensor | None) -> Batch:
+        """Compact samples `[B, ...]` → what the learner trains on: its views, augmented."""
+        if not (self.learner.augment or self.learner.views > 1):
+            return self.plain(x, y)
+        x, y = self._moved(x, y)
         views = self.learner.views
         many = x if views == 1 else x.repeat(views, *[1] * (x.ndim - 1))
         clean = self.preparation.prepare(x) if self.learner.clean else None
         return Batch(self.preparation.augment(many), y, views, clean)
+
+    def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
+        """Compact samples `[B, ...]` → one view each, as they are."""
+        x, y = self._moved(x, y)
+        return Batch(self.preparation.prepare(x), y)
+
+    def _moved(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        x = x.to(self.device, non_blocking=True)
+        return x, None if y is None else y.to(self.device, non_blocking=True)
 
     def _gradient_norm(self, player: str) -> Tensor:
         gradients = [p.grad for p in self._parameters[player] if p.grad is not None]

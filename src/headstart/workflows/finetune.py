@@ -110,7 +110,7 @@ def finetune(
     )
     at = engine.fit(resume=resume)
     save_model(folder.model, learner)
-    probe = engine.batch(learn.x[:512], learn.y[:512], training=False)
+    probe = engine.plain(learn.x[:512], learn.y[:512])
     findings = health.examine(learner, probe, at)
     fit = score(engine, learner, learn)
     if len(validate):
@@ -145,7 +145,7 @@ def finetune(
 def score(engine: Engine, learner: Supervised, part: _Labelled) -> dict[str, Any]:
     """The loss and the task's figures over labelled samples."""
     parts = [
-        learner.outputs(engine.batch(x, None, training=False)).float().cpu()
+        learner.outputs(engine.plain(x)).float().cpu()
         for x, _ in Resident(part.x).in_order(512)
     ]
     outputs = torch.cat(parts)

@@ -73,7 +73,7 @@ def pretrain(
     say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
     started = time.monotonic()
     at = engine.fit(resume=resume)
-    probe = engine.batch(*_probe(engine.data), training=False)
+    probe = engine.plain(_probe(engine.data))
     findings = health.examine(learner, probe, at)
     save_model(folder.model, learner)
     result = {
@@ -139,7 +139,8 @@ def _validation(engine: Engine, held: Resident) -> Validation:
     def run() -> dict[str, float]:
         totals: dict[str, float] = {}
         for x, y in held.in_order(512):
-            batch = engine.batch(x, y, training=False)
+            # Samples are judged as they are, unless the objective compares views of them.
+            batch = engine.batch(x, y) if engine.learner.views > 1 else engine.plain(x, y)
             for name, value in engine.learner.score(batch).items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
         return {name: total / len(held) for name, total in totals.items()}
@@ -147,6 +148,5 @@ def _validation(engine: Engine, held: Resident) -> Validation:
     return Validation(run, "loss", "min")
 
 
-def _probe(data: Resident) -> tuple[torch.Tensor, None]:
-    index = data.order.take(0, min(PROBE, len(data)))
-    return data.x[index], None
+def _probe(data: Resident) -> torch.Tensor:
+    return data.x[data.order.take(0, min(PROBE, len(data)))]
