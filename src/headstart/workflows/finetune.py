@@ -145,8 +145,7 @@ def finetune(
 def score(engine: Engine, learner: Supervised, part: _Labelled) -> dict[str, Any]:
     """The loss and the task's figures over labelled samples."""
     parts = [
-        learner.outputs(engine.plain(x)).float().cpu()
-        for x, _ in Resident(part.x).in_order(512)
+        learner.outputs(engine.plain(x)).float().cpu() for x, _ in Resident(part.x).in_order(512)
     ]
     outputs = torch.cat(parts)
     loss = float(learner.task.loss(outputs, part.y))
