@@ -1,6 +1,9 @@
 import os
 from pathlib import Path
 
+# Tests run side by side, one thread each: more would only wait for one another. Set before torch.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pytest
 
 

@@ -27,7 +27,7 @@ def decoder_for(encoder: Backbone, dim: int, spec: Spec, output: Output) -> nn.M
             dim, config.widths[-2::-1], spec, config.activation, output, init=config.init
         )
     if spec.is_image:
-        return ConvDecoder(dim, (128, 64, 32), spec, "silu", output)
+        return ConvDecoder(dim, (64, 32, 16), spec, "silu", output)
     return MLPDecoder(dim, (256, 512), spec, "gelu", output)
 
 

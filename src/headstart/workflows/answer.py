@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from headstart.data.dataset import Dataset, Kind, Samples
 from headstart.data.inputs import open_inputs
-from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.runs.atomic import write_text, write_with
 from headstart.settings import Faults, resolve
@@ -165,13 +164,13 @@ def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
     learned = resolve(DataConfig, run.config.get("data", {}), faults, "data")
     faults.raise_if_any()
     assert learned is not None
-    seed = int(run.config.get("seed", 0))
     if _same(data.path, learned.path):
         given = {name: value for name, value in vars(data).items() if value is not None}
-        dataset = assemble.open_source(DataConfig(**{**vars(learned), **given}), seed)
-        dataset = ensure_test(dataset, seed)
+        # The split that was made then is made again, whatever seed the question comes with.
+        same = {**vars(learned), **given, "split_seed": learned.split_seed}
+        dataset = assemble.open_data(DataConfig(**same))
     else:
-        dataset = assemble.open_source(data, seed)
+        dataset = assemble.open_source(data)
     _check_kind(run, dataset.kind, data.path)
     return dataset
 

@@ -74,12 +74,16 @@ class Material:
         return self.modality.spec
 
 
-def open_data(config: DataConfig, seed: int) -> Dataset:
-    """Read the source and make the splits it lacks."""
-    return ensure_test(open_source(config, seed), seed)
+def open_data(config: DataConfig) -> Dataset:
+    """Read the source and make the splits it lacks.
+
+    Pre-training and every draw of labels must agree on what is test, so this hangs on a seed of
+    its own.
+    """
+    return ensure_test(open_source(config), config.split_seed)
 
 
-def open_source(config: DataConfig, seed: int) -> Dataset:
+def open_source(config: DataConfig) -> Dataset:
     """Read the source with the splits it has.
 
     Raises:
@@ -94,7 +98,6 @@ def open_source(config: DataConfig, seed: int) -> Dataset:
         validation=config.validation,
         test=config.test,
         file_column=config.file_column,
-        seed=seed,
     )
 
 

@@ -167,9 +167,9 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
                 )
         faults.raise_if_any()
         assert how is not None
-        dataset = given or assemble.open_data(config.data, config.seed)
+        dataset = given or assemble.open_data(config.data)
         return dataset, _parts_of_run(Path(config.start), dataset, task, how)
-    dataset = given or assemble.open_data(config.data, config.seed)
+    dataset = given or assemble.open_data(config.data)
     kind = config.modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"

@@ -50,7 +50,7 @@ def pretrain(
     )
     kind = config.modality.get("name")
     if dataset is None and not faults.lines:
-        dataset = assemble.open_data(config.data, config.seed)
+        dataset = assemble.open_data(config.data)
     kind = kind or (dataset.kind if dataset else "image")
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
