@@ -23,7 +23,8 @@ from headstart.settings import Faults, as_plain, resolve
 from headstart.tasks.base import Task
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training import health
-from headstart.training.engine import Display, Engine, Validation, place
+from headstart.training.engine import Engine, place
+from headstart.training.watching import Display, Validation
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import FinetuneConfig
@@ -86,7 +87,7 @@ def finetune(
             part.y = task.encode(part.samples.targets, name)
     learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
     engine = _engine(
-        learner, config, parts.modality, learn, validate, folder=folder, display=display
+        learner, config, parts.modality, learn, validate, folder=folder, display=display, say=say
     )
     assemble.begin(
         folder,
@@ -240,6 +241,7 @@ def _engine(
     *,
     folder: RunFolder,
     display: Display | None,
+    say: Say,
 ) -> Engine:
     place(learner, config.training)
     size = assemble.batch_size_for(len(learn), config.training.batch_size)
@@ -255,6 +257,7 @@ def _engine(
         seed=config.seed,
         folder=folder,
         display=display,
+        say=say,
     )
     if len(validate):
         engine.validation = Validation(

@@ -15,7 +15,8 @@ from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
 from headstart.training import health
-from headstart.training.engine import Display, Engine, Validation, place
+from headstart.training.engine import Engine, place
+from headstart.training.watching import Display, Validation
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Material, Say
 from headstart.workflows.config import PretrainConfig
@@ -66,7 +67,7 @@ def pretrain(
         "objective": objective.plain(),
     }
     learner = _learner(objective, backbone, material, config.seed)
-    engine = _engine(learner, material, config, folder, display)
+    engine = _engine(learner, material, config, folder, display, say)
     assemble.begin(folder, plain, modality.state(), resume=resume)
     for note in dataset.notes:
         say(note)
@@ -108,6 +109,7 @@ def _engine(
     config: PretrainConfig,
     folder: RunFolder,
     display: Display | None,
+    say: Say,
 ) -> Engine:
     place(learner, config.training)
     x = material.x["train"]
@@ -129,6 +131,7 @@ def _engine(
         seed=config.seed,
         folder=folder,
         display=display,
+        say=say,
     )
     if held is not None:
         engine.validation = _validation(engine, Resident(held, seed=config.seed))
