@@ -33,6 +33,7 @@ from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
 from headstart.training.progress import Progress
 from headstart.training.signals import StopRequest
+from headstart.training.timed import Around
 from headstart.training.watching import Display, Preparation, Validation, Watcher
 from headstart.types import Batch
 
@@ -45,7 +46,7 @@ class Engine:
 
     duration, batch_size: resolved; `TrainingConfig` may leave them open. batch_size is of all
     processes together. watchers: who looks on. say: where sentences for the user go.
-    aside: seconds of a run that time decides which go before and after training.
+    around: what a run that time decides does before and after training.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Engine:
         display: Display | None = None,
         watchers: Sequence[Watcher] = (),
         say: Callable[[str], None] = lambda _: None,
-        aside: float = 0.0,
+        around: Around | None = None,
     ) -> None:
         self.learner = learner
         self.config = config
@@ -76,7 +77,8 @@ class Engine:
         self.validation = validation
         self.watchers = list(watchers) if collectives.rank() == 0 else []
         self.say = say
-        self.aside = aside
+        self.around = around or Around()
+        self.processes = collectives.world_size()
         self.device = next(learner.parameters()).device
         self.at = Progress()
         self.pace = Pace(config.checkpoint_every)
@@ -97,10 +99,10 @@ class Engine:
         self._watched: dict[str, Any] = {}
         self._started = time.monotonic()
         self._saved_step, self._saved_time = 0, time.monotonic()
-        if batch_size % collectives.world_size():
+        if batch_size % self.processes:
             raise UserError(
                 f"a batch of {batch_size} samples cannot be shared equally by"
-                f" {collectives.world_size()} processes.",
+                f" {self.processes} processes.",
                 "Choose another --batch-size; it counts the samples of all processes together.",
             )
 
@@ -308,7 +310,7 @@ class Engine:
             "seconds": at.seconds,
             "steps": at.step,
             "batch_size": self.batch_size,
-            "processes": collectives.world_size(),
+            "processes": self.processes,
             "epochs": at.position / len(self.data),
             "samples_per_second": at.position / max(at.seconds, 1e-9),
             "loss": at.last_loss,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from headstart import backbones, modalities, objectives
+from headstart import backbones, collectives, modalities, objectives
 from headstart.data.dataset import Dataset
 from headstart.data.loader import Resident
 from headstart.data.splits import cut
@@ -16,6 +17,7 @@ from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
 from headstart.training import health
 from headstart.training.engine import Engine, place
+from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Material, Say
@@ -34,17 +36,20 @@ def pretrain(
     *,
     dataset: Dataset | None = None,
     resume: bool = False,
+    around: Around | None = None,
     display: Display | None = None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Pre-train and leave a finished run in `folder`; returns its `result.json`.
 
     dataset: samples in memory; by default those that `config.data` names.
+    around: of a run that time decides, when it began and what the caller does afterwards.
 
     Raises:
         UserError: settings or data are wrong; all faults of the settings are named at once.
         InterruptedRunError: a signal came; the run can be resumed.
     """
+    around = around or Around()
     faults = Faults()
     objective = assemble.component(
         objectives.table, config.objective, "autoencoder", "objective", faults
@@ -67,15 +72,15 @@ def pretrain(
         "objective": objective.plain(),
     }
     learner = _learner(objective, backbone, material, config.seed)
-    engine = _engine(learner, material, config, folder, display, say)
+    engine = _engine(learner, material, config, folder, display=display, say=say, around=around)
     assemble.begin(folder, plain, modality.state(), resume=resume)
     for note in dataset.notes:
         say(note)
     say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
-    started = time.monotonic()
     at = engine.fit(resume=resume)
     probe = engine.plain(_probe(engine.data))
-    findings = health.examine(learner, probe, at)
+    with collectives.apart():
+        findings = health.examine(learner, probe, at)
     save_model(folder.model, learner)
     result = {
         "status": "done",
@@ -84,7 +89,7 @@ def pretrain(
         "backbone": backbone.name,
         "data": config.data.path,
         **engine.summary(),
-        "wall_seconds": time.monotonic() - started,
+        "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
         "val": at.best,
@@ -108,8 +113,10 @@ def _engine(
     material: Material,
     config: PretrainConfig,
     folder: RunFolder,
+    *,
     display: Display | None,
     say: Say,
+    around: Around,
 ) -> Engine:
     place(learner, config.training)
     x = material.x["train"]
@@ -132,6 +139,7 @@ def _engine(
         folder=folder,
         display=display,
         say=say,
+        around=replace(around, scored=2 * PROBE),
     )
     if held is not None:
         engine.validation = _validation(engine, Resident(held, seed=config.seed))
