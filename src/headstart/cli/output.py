@@ -20,7 +20,7 @@ SECONDS_BETWEEN_LINES = 15  # where there is no terminal to draw a bar on
 
 
 def complain(error: UserError) -> None:
-    """The message, and each hint on a line of its own beneath it; which process, if not the first."""
+    """The message, and each hint on a line of its own beneath it."""
     who = "" if processes.is_first() else f" (process {processes.own_rank()})"
     print(f"headstart{who}: {error.message}", file=sys.stderr)
     for hint in error.hints:

@@ -28,6 +28,8 @@ CHECKS = 20  # of the plan against the clock
 SHORTEST_CHECK = 2.0  # seconds
 TOLERANCE = 0.01  # part of the time by which the end may be off before the plan is revised
 SCORING = 1 / 3  # of the time of a step: forward without backward
+# The middle of a training, where all layers learn, at a rate of almost nothing.
+REHEARSAL = Plan(10**9, 10**9, from_progress=0.5, warm_from=1)
 
 
 @dataclass
@@ -52,6 +54,7 @@ def plan(engine: Engine) -> Plan:
     begun = time.monotonic()
     seconds = engine.around.seconds(engine.duration.amount, begun)
     before = copy.deepcopy(engine.state_dict())
+    engine.planned = REHEARSAL
     _steps(engine, WARM * seconds, MOST_WARM)
     engine.pace.restart()
     _steps(engine, TIMED * seconds, MOST_TIMED)
