@@ -45,3 +45,7 @@ class Modality(Protocol):
     def augment(self, x: Tensor) -> Tensor:
         """A compact batch → another picture of the same things, prepared."""
         ...
+
+    def view(self, x: Tensor) -> Tensor:
+        """Like `augment`, for objectives that compare views: never the samples as they are."""
+        ...

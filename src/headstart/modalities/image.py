@@ -143,6 +143,10 @@ class Image:
         """Each picture moved, turned and sheared a little, then normalised; the ground is black."""
         return self.prepare(random_affine(x.float(), self.affine))
 
+    def view(self, x: Tensor) -> Tensor:
+        """As `augment`: no picture stays as it is."""
+        return self.augment(x)
+
 
 def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, int], int]:
     if isinstance(train.inputs, np.ndarray):

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from headstart.data.loader import Resident
 from headstart.errors import InterruptedRunError, UserError
 from headstart.parts.learner import Learner
+from headstart.parts.views import draw_views
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
 from headstart.training import checkpoints, devices, optimisers
@@ -33,6 +34,9 @@ class Preparation(Protocol):
 
     def augment(self, x: Tensor) -> Tensor:
         """A compact batch → an augmented one."""
+
+    def view(self, x: Tensor) -> Tensor:
+        """A compact batch → one that is never the same, to be compared with another."""
 
 
 class Display(Protocol):
@@ -187,9 +191,10 @@ class Engine:
             return self.plain(x, y)
         x, y = self._moved(x, y)
         views = self.learner.views
-        many = x if views == 1 else x.repeat(views, *[1] * (x.ndim - 1))
         clean = self.preparation.prepare(x) if self.learner.clean else None
-        return Batch(self.preparation.augment(many), y, views, clean)
+        if views == 1:
+            return Batch(self.preparation.augment(x), y, clean=clean)
+        return Batch(draw_views(x, views, self.preparation.view), y, views, clean)
 
     def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
         """Compact samples `[B, ...]` → one view each, as they are."""

@@ -13,6 +13,7 @@ from headstart import objectives, tasks
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
+from headstart.parts.views import draw_views
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, resolve
 from headstart.tasks.base import Task
@@ -63,6 +64,13 @@ class LoadedRun:
         """Compact samples `[B, ...]` → a prepared batch on the device."""
         x = self.modality.prepare(x.to(self.device))
         return Batch(x, None if y is None else y.to(self.device))
+
+    def judged(self, x: Tensor) -> Batch:
+        """Compact samples `[B, ...]` → what it is judged on: its views, or one as it is."""
+        views = self.learner.views
+        if views == 1:
+            return self.batch(x)
+        return Batch(draw_views(x.to(self.device), views, self.modality.view), views=views)
 
     @torch.no_grad()
     def embeddings(self, x: Tensor) -> Tensor:
