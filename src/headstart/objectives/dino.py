@@ -130,8 +130,10 @@ def cross_entropy(teacher: Tensor, student: Tensor) -> Tensor:
     teacher: probabilities `[V, B, K]`; student: logits `[V, B, K]`.
     """
     views, count, _ = teacher.shape
-    each = -torch.einsum("ibk,jbk->ij", teacher, F.log_softmax(student, dim=-1))  # [V, V]
-    return (each.sum() - each.diagonal().sum()) / (count * views * (views - 1))
+    log_q = F.log_softmax(student, dim=-1)
+    each: Tensor = -torch.einsum("ibk,jbk->ij", teacher, log_q)  # [V, V]
+    mean: Tensor = (each.sum() - each.diagonal().sum()) / (count * views * (views - 1))
+    return mean
 
 
 def entropy(p: Tensor) -> Tensor:
