@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -50,14 +51,16 @@ def main() -> None:
     }
     for item in arguments.sets:
         name, value = item.split("=", 1)
-        set_path(raw, name, __import__("yaml").safe_load(value))
+        set_path(raw, name, yaml.safe_load(value))
     x, y, modality = samples(arguments.data, raw.get("modality", {}))
     steps = 20 if arguments.quick else arguments.steps
     for name in ("none", *arguments.objective):
         scores = []
         for seed in range(arguments.seeds):
             started = time.monotonic()
-            own = merge(raw, {"objective": {"name": "simclr" if name == "none" else name}})
+            own = merge(raw, {"objective": {"name": name}})
+            if name == "none":  # an encoder as it was drawn
+                own["objective"] = {"name": "autoencoder"}
             learner, findings = pretrained(own, x, modality, 0 if name == "none" else steps, seed)
             scores.append(probe(learner, modality.prepare, x, y))
             seconds = time.monotonic() - started

@@ -68,9 +68,9 @@ def half(rank, file, results):
     results["sum", rank] = float(collectives.sum_over_processes(torch.tensor(float(rank + 1))))
     for name in NAMES:
         found, weight, buffers = gradients(name, mine)
-        for value in found.values():
-            dist.all_reduce(value)
-            value /= 2  # every process weighs the same
+        for gradient in found.values():
+            dist.all_reduce(gradient)
+            gradient.div_(2)  # every process weighs the same
         results[name, rank] = found, weight, buffers
     dist.destroy_process_group()
 

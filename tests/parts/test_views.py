@@ -2,15 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from headstart.parts.views import draw_views, gathered, split, spread
+from headstart.parts.views import gathered, split, spread
 from headstart.types import Batch
-
-
-def test_views_stand_one_after_another_each_drawn_by_itself():
-    drawn = draw_views(torch.arange(4.0).view(4, 1), 3, lambda x: x + torch.rand_like(x))
-    views = drawn.view(3, 4)
-    assert torch.equal(views.floor(), torch.arange(4.0).expand(3, 4))
-    assert len({v.item() for v in (views - views.floor()).flatten()}) == 12
 
 
 def test_a_single_process_finds_its_own_views():

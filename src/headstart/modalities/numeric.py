@@ -10,6 +10,7 @@ from torch import Tensor
 
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
+from headstart.modalities.base import Strength
 from headstart.settings import Settings, setting
 from headstart.types import Spec
 
@@ -18,7 +19,7 @@ class NumericConfig(Settings):
     """How rows become tensors."""
 
     swap: float = setting(0.0, "share of values that augmentation replaces by another row's")
-    view_swap: float = setting(
+    strong_swap: float = setting(
         0.3, "the same, in each of the views that an objective compares", flag=""
     )
 
@@ -29,10 +30,8 @@ class Numeric:
     default_backbone: ClassVar[str] = "mlp"
     Config: ClassVar[type[Settings]] = NumericConfig
 
-    def __init__(
-        self, mean: list[float], std: list[float], swap: float, view_swap: float = 0.3
-    ) -> None:
-        self.mean, self.std, self.swap, self.view_swap = mean, std, swap, view_swap
+    def __init__(self, mean: list[float], std: list[float], swap: dict[Strength, float]) -> None:
+        self.mean, self.std, self.swap = mean, std, swap
 
     @classmethod
     def fit(cls, train: Samples, config: NumericConfig) -> Numeric:
@@ -40,22 +39,17 @@ class Numeric:
         array = np.asarray(train.inputs, dtype=np.float64)
         std = array.std(axis=0)
         std[std < 1e-12] = 1.0  # a constant column carries nothing; leave it at zero
-        return cls(array.mean(axis=0).tolist(), std.tolist(), config.swap, config.view_swap)
+        swap: dict[Strength, float] = {"weak": config.swap, "strong": config.strong_swap}
+        return cls(array.mean(axis=0).tolist(), std.tolist(), swap)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Numeric:
         """What `state()` described."""
-        return cls(state["mean"], state["std"], state["swap"], state["view_swap"])
+        return cls(state["mean"], state["std"], state["swap"])
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as JSON can hold it."""
-        return {
-            "modality": "table",
-            "mean": self.mean,
-            "std": self.std,
-            "swap": self.swap,
-            "view_swap": self.view_swap,
-        }
+        return {"modality": "table", "mean": self.mean, "std": self.std, "swap": self.swap}
 
     @property
     def spec(self) -> Spec:
@@ -81,19 +75,11 @@ class Numeric:
         """Nothing is left to do."""
         return x
 
-    def augment(self, x: Tensor) -> Tensor:
+    def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
         """Replace a share of the values by those of other rows (SCARF, arXiv:2106.15147)."""
-        return swapped(x, self.swap)
-
-    def view(self, x: Tensor) -> Tensor:
-        """The same with a share of its own: two views must differ."""
-        return swapped(x, self.view_swap)
-
-
-def swapped(x: Tensor, share: float) -> Tensor:
-    """`[B, F]` with about `share` of the values taken from the same column of another row."""
-    if share == 0.0:
-        return x
-    columns = torch.arange(x.shape[1], device=x.device)
-    others = x[torch.randint(len(x), x.shape, device=x.device), columns]
-    return torch.where(torch.rand_like(x) < share, others, x)
+        share = self.swap[strength]
+        if share == 0.0:
+            return x
+        columns = torch.arange(x.shape[1], device=x.device)
+        others = x[torch.randint(len(x), x.shape, device=x.device), columns]
+        return torch.where(torch.rand_like(x) < share, others, x)

@@ -132,10 +132,9 @@ def cross_entropy(teacher: Tensor, student: Tensor) -> Tensor:
     views, count, _ = teacher.shape
     log_q = F.log_softmax(student, dim=-1)
     each: Tensor = -torch.einsum("ibk,jbk->ij", teacher, log_q)  # [V, V]
-    mean: Tensor = (each.sum() - each.diagonal().sum()) / (count * views * (views - 1))
-    return mean
+    return (each.sum() - each.diagonal().sum()) / (count * views * (views - 1))
 
 
 def entropy(p: Tensor) -> Tensor:
     """Mean entropy in nats of probabilities `[..., K]`."""
-    return -torch.special.xlogy(p, p).sum(dim=-1).mean()
+    return torch.special.entr(p).sum(dim=-1).mean()  # type: ignore[no-any-return]

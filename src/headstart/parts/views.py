@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch.nn.functional as F
 from torch import Tensor
 
 from headstart.collectives import gather
 from headstart.errors import UserError
 from headstart.types import Batch
-
-
-def draw_views(x: Tensor, views: int, draw: Callable[[Tensor], Tensor]) -> Tensor:
-    """Each of `views` copies of compact samples drawn by itself: `[B, ...]` → `[views * B, ...]`.
-
-    draw: a modality's `view`.
-    """
-    return draw(x.repeat(views, *[1] * (x.ndim - 1)))
 
 
 def gathered(z: Tensor, views: int) -> tuple[Tensor, ...]:
@@ -41,7 +31,7 @@ def spread(z: Tensor) -> Tensor:
     4.1). z: `[N, P]`; detached. It tells collapse when labels cannot.
     """
     unit = F.normalize(z.detach().float(), dim=1)
-    return unit.std(dim=0, correction=0).mean() * float(z.shape[1] ** 0.5)
+    return unit.std(dim=0, correction=0).mul(z.shape[1] ** 0.5).mean()
 
 
 def several_views(views: int) -> int:

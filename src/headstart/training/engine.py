@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -15,7 +15,6 @@ from torch.optim import Optimizer
 from headstart.data.loader import Resident
 from headstart.errors import InterruptedRunError, UserError
 from headstart.parts.learner import Learner
-from headstart.parts.views import draw_views
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
 from headstart.training import checkpoints, devices, optimisers
@@ -32,11 +31,8 @@ class Preparation(Protocol):
     def prepare(self, x: Tensor) -> Tensor:
         """A compact batch → what the network sees."""
 
-    def augment(self, x: Tensor) -> Tensor:
-        """A compact batch → an augmented one."""
-
-    def view(self, x: Tensor) -> Tensor:
-        """A compact batch → one that is never the same, to be compared with another."""
+    def augment(self, x: Tensor, strength: Literal["weak", "strong"] = "weak") -> Tensor:
+        """A compact batch → an augmented one; strong where views of a sample are compared."""
 
 
 class Display(Protocol):
@@ -194,7 +190,8 @@ class Engine:
         clean = self.preparation.prepare(x) if self.learner.clean else None
         if views == 1:
             return Batch(self.preparation.augment(x), y, clean=clean)
-        return Batch(draw_views(x, views, self.preparation.view), y, views, clean)
+        many = x.repeat(views, *[1] * (x.ndim - 1))
+        return Batch(self.preparation.augment(many, "strong"), y, views, clean)
 
     def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
         """Compact samples `[B, ...]` → one view each, as they are."""

@@ -13,7 +13,6 @@ from headstart import objectives, tasks
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
-from headstart.parts.views import draw_views
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, resolve
 from headstart.tasks.base import Task
@@ -70,7 +69,8 @@ class LoadedRun:
         views = self.learner.views
         if views == 1:
             return self.batch(x)
-        return Batch(draw_views(x.to(self.device), views, self.modality.view), views=views)
+        many = x.to(self.device).repeat(views, *[1] * (x.ndim - 1))
+        return Batch(self.modality.augment(many, "strong"), views=views)
 
     @torch.no_grad()
     def embeddings(self, x: Tensor) -> Tensor:
