@@ -196,9 +196,12 @@ class Engine:
         if not (self.learner.augment or self.learner.views > 1):
             return Batch(self.preparation.prepare(collectives.local(x)), own_y)
         views = self.learner.views
-        many = x if views == 1 else x.repeat(views, *[1] * (x.ndim - 1))
         clean = self.preparation.prepare(collectives.local(x)) if self.learner.clean else None
-        return Batch(collectives.local(self.preparation.augment(many), views), own_y, views, clean)
+        if views == 1:
+            moved = self.preparation.augment(x)
+        else:
+            moved = self.preparation.augment(x.repeat(views, *[1] * (x.ndim - 1)), "strong")
+        return Batch(collectives.local(moved, views), own_y, views, clean)
 
     def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
         """Compact samples `[B, ...]` → one view each, as they are."""

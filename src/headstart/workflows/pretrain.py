@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from headstart import backbones, collectives, modalities, objectives
 from headstart.data.dataset import Dataset
 from headstart.data.loader import Resident
 from headstart.data.splits import cut
+from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
@@ -125,7 +127,12 @@ def _engine(
         kept, apart = cut(material.samples["train"], min(HELD_OUT, 2_000 / len(x)), config.seed)
         x, held = x[torch.from_numpy(kept)], x[torch.from_numpy(apart)]
     data = Resident(x, seed=config.seed)
-    size = assemble.batch_size_for(len(x), config.training.batch_size)
+    size = assemble.batch_size_for(len(x), config.training.batch_size, learner.usual_batch)
+    if learner.views > 1 and size < 2:
+        raise UserError(
+            "this objective compares the samples of a batch: it needs at least 2.",
+            "Use a larger --batch-size.",
+        )
     engine = Engine(
         learner,
         config.training,
@@ -147,9 +154,12 @@ def _engine(
 
 
 def _validation(engine: Engine, held: Resident) -> Validation:
+    # Equal parts: losses over comparisons depend on how many samples are compared.
+    size = math.ceil(len(held) / math.ceil(len(held) / 512))
+
     def run() -> dict[str, float]:
         totals: dict[str, float] = {}
-        for x, y in held.in_order(512):
+        for x, y in held.in_order(size):
             # Samples are judged as they are, unless the objective compares views of them.
             batch = engine.batch(x, y) if engine.learner.views > 1 else engine.plain(x, y)
             for name, value in engine.learner.score(batch).items():
