@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from headstart.parts.learner import Learner
-from headstart.training.engine import Progress
+from headstart.training.progress import Progress
 from headstart.types import Batch
 
 TRIVIAL = 0.97  # a loss above this share of the trivial answer's is no learning

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headstart import backbones, modalities, tasks
+from headstart import backbones, collectives, modalities, tasks
 from headstart.backbones.base import Backbone
 from headstart.data import budget
 from headstart.data.dataset import Dataset, Samples
@@ -23,7 +23,9 @@ from headstart.settings import Faults, as_plain, resolve
 from headstart.tasks.base import Task
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training import health
-from headstart.training.engine import Display, Engine, Validation, place
+from headstart.training.engine import Engine, place
+from headstart.training.timed import Around
+from headstart.training.watching import Display, Validation
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import FinetuneConfig
@@ -64,18 +66,20 @@ def finetune(
     *,
     dataset: Dataset | None = None,
     resume: bool = False,
+    around: Around | None = None,
     display: Display | None = None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Fine-tune and leave a finished run in `folder`; returns its `result.json`.
 
     dataset: samples in memory; by default those that `config.data` names.
+    around: of a run that time decides, when it began and what the caller does afterwards.
 
     Raises:
         UserError: settings or data are wrong, or the pre-trained encoder does not fit.
         InterruptedRunError: a signal came; the run can be resumed.
     """
-    begun = time.monotonic()
+    around = around or Around()
     dataset, parts = _parts(config, dataset)
     learn, validate, test, skipped = _labelled(config, dataset, parts)
     state = parts.task.cls.fit(parts.task.config, learn.samples.targets)
@@ -86,7 +90,15 @@ def finetune(
             part.y = task.encode(part.samples.targets, name)
     learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
     engine = _engine(
-        learner, config, parts.modality, learn, validate, folder=folder, display=display
+        learner,
+        config,
+        parts.modality,
+        learn,
+        validate,
+        folder=folder,
+        display=display,
+        say=say,
+        around=replace(around, scored=len(learn) + len(validate) + len(test)),
     )
     assemble.begin(
         folder,
@@ -111,7 +123,8 @@ def finetune(
     at = engine.fit(resume=resume)
     save_model(folder.model, learner)
     probe = engine.plain(learn.x[:512], learn.y[:512])
-    findings = health.examine(learner, probe, at)
+    with collectives.apart():
+        findings = health.examine(learner, probe, at)
     fit = score(engine, learner, learn)
     if len(validate):
         health.note_overfitting(findings, fit["loss"], score(engine, learner, validate)["loss"])
@@ -124,7 +137,7 @@ def finetune(
         "hand_over": parts.hand_over,
         "data": config.data.path,
         **engine.summary(),
-        "wall_seconds": time.monotonic() - begun,
+        "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.parameters()),
         "labels": len(learn) + len(validate),
         "labels_train": len(learn),
@@ -240,6 +253,8 @@ def _engine(
     *,
     folder: RunFolder,
     display: Display | None,
+    say: Say,
+    around: Around,
 ) -> Engine:
     place(learner, config.training)
     size = assemble.batch_size_for(len(learn), config.training.batch_size)
@@ -255,6 +270,8 @@ def _engine(
         seed=config.seed,
         folder=folder,
         display=display,
+        say=say,
+        around=around,
     )
     if len(validate):
         engine.validation = Validation(

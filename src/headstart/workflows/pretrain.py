@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from headstart import backbones, modalities, objectives
+from headstart import backbones, collectives, modalities, objectives
 from headstart.data.dataset import Dataset
 from headstart.data.loader import Resident
 from headstart.data.splits import cut
+from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
 from headstart.training import health
-from headstart.training.engine import Display, Engine, Validation, place
+from headstart.training.engine import Engine, place
+from headstart.training.timed import Around
+from headstart.training.watching import Display, Validation
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Material, Say
 from headstart.workflows.config import PretrainConfig
@@ -33,17 +38,20 @@ def pretrain(
     *,
     dataset: Dataset | None = None,
     resume: bool = False,
+    around: Around | None = None,
     display: Display | None = None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Pre-train and leave a finished run in `folder`; returns its `result.json`.
 
     dataset: samples in memory; by default those that `config.data` names.
+    around: of a run that time decides, when it began and what the caller does afterwards.
 
     Raises:
         UserError: settings or data are wrong; all faults of the settings are named at once.
         InterruptedRunError: a signal came; the run can be resumed.
     """
+    around = around or Around()
     faults = Faults()
     objective = assemble.component(
         objectives.table, config.objective, "autoencoder", "objective", faults
@@ -66,15 +74,15 @@ def pretrain(
         "objective": objective.plain(),
     }
     learner = _learner(objective, backbone, material, config.seed)
-    engine = _engine(learner, material, config, folder, display)
+    engine = _engine(learner, material, config, folder, display=display, say=say, around=around)
     assemble.begin(folder, plain, modality.state(), resume=resume)
     for note in dataset.notes:
         say(note)
     say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
-    started = time.monotonic()
     at = engine.fit(resume=resume)
     probe = engine.plain(_probe(engine.data))
-    findings = health.examine(learner, probe, at)
+    with collectives.apart():
+        findings = health.examine(learner, probe, at)
     save_model(folder.model, learner)
     result = {
         "status": "done",
@@ -83,7 +91,7 @@ def pretrain(
         "backbone": backbone.name,
         "data": config.data.path,
         **engine.summary(),
-        "wall_seconds": time.monotonic() - started,
+        "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
         "val": at.best,
@@ -107,7 +115,10 @@ def _engine(
     material: Material,
     config: PretrainConfig,
     folder: RunFolder,
+    *,
     display: Display | None,
+    say: Say,
+    around: Around,
 ) -> Engine:
     place(learner, config.training)
     x = material.x["train"]
@@ -116,7 +127,12 @@ def _engine(
         kept, apart = cut(material.samples["train"], min(HELD_OUT, 2_000 / len(x)), config.seed)
         x, held = x[torch.from_numpy(kept)], x[torch.from_numpy(apart)]
     data = Resident(x, seed=config.seed)
-    size = assemble.batch_size_for(len(x), config.training.batch_size)
+    size = assemble.batch_size_for(len(x), config.training.batch_size, learner.usual_batch)
+    if learner.views > 1 and size < 2:
+        raise UserError(
+            "this objective compares the samples of a batch: it needs at least 2.",
+            "Use a larger --batch-size.",
+        )
     engine = Engine(
         learner,
         config.training,
@@ -129,6 +145,8 @@ def _engine(
         seed=config.seed,
         folder=folder,
         display=display,
+        say=say,
+        around=replace(around, scored=2 * PROBE),
     )
     if held is not None:
         engine.validation = _validation(engine, Resident(held, seed=config.seed))
@@ -136,9 +154,12 @@ def _engine(
 
 
 def _validation(engine: Engine, held: Resident) -> Validation:
+    # Equal parts: losses over comparisons depend on how many samples are compared.
+    size = math.ceil(len(held) / math.ceil(len(held) / 512))
+
     def run() -> dict[str, float]:
         totals: dict[str, float] = {}
-        for x, y in held.in_order(512):
+        for x, y in held.in_order(size):
             # Samples are judged as they are, unless the objective compares views of them.
             batch = engine.batch(x, y) if engine.learner.views > 1 else engine.plain(x, y)
             for name, value in engine.learner.score(batch).items():
