@@ -4,6 +4,7 @@ from headstart import Run, collectives, load
 from headstart.backbones.conv import Conv
 from headstart.backbones.mlp import MLP
 from headstart.data.dataset import Dataset
+from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
 from headstart.modalities.numeric import Numeric
@@ -25,3 +26,13 @@ _ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, 
 _ = (Watcher.name, collectives.own_rows)
 _ = (SimCLR, VICReg, BarlowTwins, BYOL, SimSiam, DINO, LeJEPA)
 _ = (Dataset.target_name, Learner.needs, Spec.cardinalities, Features.tokens)
+# Read by their names, all together.
+_ = (
+    Strengths.rotate,
+    Strengths.scale,
+    Strengths.flip,
+    Strengths.elastic,
+    Strengths.brightness,
+    Strengths.hue,
+)
+_ = (Strengths.jitter_share, Strengths.blur_share, Strengths.erase_share)

@@ -47,7 +47,7 @@ class Modality(Protocol):
     def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
         """A compact batch → other samples of the same things, prepared.
 
-        strength: "weak" keeps a sample what it is beyond doubt; "strong" is for learners that
-            compare views, and never leaves the samples as they are.
+        strength: "weak" keeps a sample what it is beyond doubt; "strong" asks more of a learner
+            that compares samples (contrastive views, self-training).
         """
         ...

@@ -12,11 +12,12 @@ from torch import Tensor
 from headstart.data import pictures
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
-from headstart.modalities.affine import AffineConfig, random_affine
+from headstart.modalities.augment import Augmentation, AugmentConfig, choose
 from headstart.modalities.base import Strength
 from headstart.settings import Settings, setting
 from headstart.types import Spec
 
+LOOKED_AT = 1_000  # pictures by which the kind of picture is told
 LARGEST_DEFAULT = 64  # pixels a side; larger pictures are reduced unless `size` says otherwise
 
 
@@ -26,7 +27,7 @@ class ImageConfig(Settings):
     size: int | None = setting(None, "side in pixels; by default the pictures' own, at most 64")
     channels: Literal[1, 3] | None = setting(None, "1 for grey, 3 for colour; by default as found")
     normalise: bool = setting(True, "subtract the mean of train, divide by its deviation")
-    augment: AffineConfig = setting(factory=AffineConfig)
+    augment: AugmentConfig = setting(factory=AugmentConfig)
 
 
 class Image:
@@ -36,11 +37,11 @@ class Image:
     Config: ClassVar[type[Settings]] = ImageConfig
 
     def __init__(
-        self, size: tuple[int, int], mean: list[float], std: list[float], augment: AffineConfig
+        self, size: tuple[int, int], mean: list[float], std: list[float], augment: Augmentation
     ) -> None:
         self.size = size
         self.channels = len(mean)
-        self.affine = augment
+        self.augmentation = augment
         # uint8 x → (x / 255 - mean) / std = x * scale + shift
         self._scale = torch.tensor([1 / (255 * s) for s in std]).view(-1, 1, 1)
         self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)]).view(-1, 1, 1)
@@ -54,35 +55,30 @@ class Image:
             UserError: no picture can be read.
         """
         size, channels = _size_and_channels(train, config)
-        unfitted = cls(size, [0.0] * channels, [1.0] * channels, config.augment)
+        x = _some(train, size, channels)
+        augmentation = choose(config.augment, x[:LOOKED_AT])
         if not config.normalise:
-            return unfitted
-        # Statistics settle long before the whole of a large set is read.
-        some = np.random.default_rng(0).permutation(len(train))[:10_000]
-        x, bad = unfitted.tensor(train.take(np.sort(some)), on_bad="skip")
-        good = torch.ones(len(x), dtype=torch.bool)
-        good[bad] = False
-        pixels = x[good].double() / 255
+            return cls(size, [0.0] * channels, [1.0] * channels, augmentation)
+        pixels = x.double() / 255
         mean = pixels.mean(dim=(0, 2, 3)).tolist()
         std = [max(s, 1e-3) for s in pixels.std(dim=(0, 2, 3)).tolist()]
-        return cls(size, mean, std, config.augment)
+        return cls(size, mean, std, augmentation)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Image:
         """What `state()` described."""
         height, width = state["size"]
-        return cls((height, width), state["mean"], state["std"], AffineConfig(**state["augment"]))
+        augmentation = Augmentation.from_state(state["augment"])
+        return cls((height, width), state["mean"], state["std"], augmentation)
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as JSON can hold it."""
-        from headstart.settings import as_plain
-
         return {
             "modality": "image",
             "size": list(self.size),
             "mean": self.mean,
             "std": self.std,
-            "augment": as_plain(self.affine),
+            "augment": self.augmentation.state(),
         }
 
     @property
@@ -98,41 +94,7 @@ class Image:
         Raises:
             UserError: a picture cannot be read and `on_bad` is "fail".
         """
-        mode = "L" if self.channels == 1 else "RGB"
-        if isinstance(samples.inputs, np.ndarray):
-            return self._from_array(samples.inputs), []
-        array, bad = pictures.read_all(list(samples.inputs), mode, self.size)
-        if bad and on_bad == "fail":
-            others = f"{len(bad):,} of {len(samples):,} files are like this" if bad[1:] else ""
-            raise UserError(
-                f"{bad[0].path} is not a readable image ({bad[0].reason}).",
-                *([f"{others}; `headstart inspect` lists them."] if others else []),
-                "Mend or remove them, or pass --on-bad skip to go on without them.",
-            )
-        paths = {str(b.path) for b in bad}
-        rows = [i for i, path in enumerate(samples.inputs) if str(path) in paths]
-        return _channels_first(torch.from_numpy(array)), rows
-
-    def _from_array(self, array: np.ndarray[Any, Any]) -> Tensor:
-        if array.dtype != np.uint8:
-            array = _to_uint8(array)
-        x = _channels_first(torch.from_numpy(np.ascontiguousarray(array)))
-        if x.shape[1] == 4:  # no transparency in what a network sees
-            x = x[:, :3]
-        if x.shape[1] != self.channels:
-            grey = x.float().mean(dim=1, keepdim=True).round().to(torch.uint8)
-            x = grey.expand(-1, self.channels, -1, -1).contiguous()
-        if tuple(x.shape[2:]) != self.size:
-            resized = [
-                torch.nn.functional.interpolate(
-                    part.float(), self.size, mode="bilinear", antialias=True
-                )
-                .round()
-                .to(torch.uint8)
-                for part in torch.split(x, 1024)
-            ]
-            x = torch.cat(resized)
-        return x
+        return _read(samples, self.size, self.channels, on_bad)
 
     def prepare(self, x: Tensor) -> Tensor:
         """`uint8 [B, C, H, W]` → normalised float of the same shape."""
@@ -140,9 +102,59 @@ class Image:
             self._scale, self._shift = self._scale.to(x.device), self._shift.to(x.device)
         return torch.addcmul(self._shift, x.float(), self._scale)
 
-    def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:  # noqa: ARG002 - one strength serves both
-        """Each picture moved, turned and sheared a little, then normalised; the ground is black."""
-        return self.prepare(random_affine(x.float(), self.affine))
+    def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
+        """Another picture of each thing, normalised, as `augmentation` makes it."""
+        return self.prepare(self.augmentation(x.float() / 255, strength) * 255)
+
+
+def _some(train: Samples, size: tuple[int, int], channels: int) -> Tensor:
+    """Up to 10,000 pictures of train: statistics settle long before all of a large set is read."""
+    some = np.random.default_rng(0).permutation(len(train))[:10_000]
+    x, bad = _read(train.take(np.sort(some)), size, channels, "skip")
+    good = torch.ones(len(x), dtype=torch.bool)
+    good[bad] = False
+    if not bool(good.any()):
+        raise UserError("not one picture of the train split can be read.")
+    return x[good]
+
+
+def _read(
+    samples: Samples, size: tuple[int, int], channels: int, on_bad: str
+) -> tuple[Tensor, list[int]]:
+    mode = "L" if channels == 1 else "RGB"
+    if isinstance(samples.inputs, np.ndarray):
+        return _from_array(samples.inputs, size, channels), []
+    array, bad = pictures.read_all(list(samples.inputs), mode, size)
+    if bad and on_bad == "fail":
+        others = f"{len(bad):,} of {len(samples):,} files are like this" if bad[1:] else ""
+        raise UserError(
+            f"{bad[0].path} is not a readable image ({bad[0].reason}).",
+            *([f"{others}; `headstart inspect` lists them."] if others else []),
+            "Mend or remove them, or pass --on-bad skip to go on without them.",
+        )
+    paths = {str(b.path) for b in bad}
+    rows = [i for i, path in enumerate(samples.inputs) if str(path) in paths]
+    return _channels_first(torch.from_numpy(array)), rows
+
+
+def _from_array(array: np.ndarray[Any, Any], size: tuple[int, int], channels: int) -> Tensor:
+    if array.dtype != np.uint8:
+        array = _to_uint8(array)
+    x = _channels_first(torch.from_numpy(np.ascontiguousarray(array)))
+    if x.shape[1] == 4:  # no transparency in what a network sees
+        x = x[:, :3]
+    if x.shape[1] != channels:
+        grey = x.float().mean(dim=1, keepdim=True).round().to(torch.uint8)
+        x = grey.expand(-1, channels, -1, -1).contiguous()
+    if tuple(x.shape[2:]) != size:
+        resized = [
+            torch.nn.functional.interpolate(part.float(), size, mode="bilinear", antialias=True)
+            .round()
+            .to(torch.uint8)
+            for part in torch.split(x, 1024)
+        ]
+        x = torch.cat(resized)
+    return x
 
 
 def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, int], int]:
