@@ -3,15 +3,20 @@
 from headstart import Run, load
 from headstart.backbones.conv import Conv
 from headstart.backbones.mlp import MLP
+from headstart.backbones.resnet import ResNet
+from headstart.backbones.vit import ViT
 from headstart.data.dataset import Dataset
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
 from headstart.modalities.numeric import Numeric
 from headstart.objectives.autoencoder import Autoencoder
 from headstart.objectives.denoising import Denoising
+from headstart.objectives.inpainting import Inpainting
+from headstart.objectives.masked import Masked
+from headstart.objectives.sparse import Sparse
 from headstart.objectives.variational import Variational
-from headstart.parts.learner import Learner
 from headstart.types import Features, Spec
 
+_ = (ResNet, ViT, Inpainting, Masked, Sparse)
 _ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, Modality)
-_ = (Dataset.target_name, Learner.needs, Spec.cardinalities, Features.tokens)
+_ = (Dataset.target_name, Spec.cardinalities, Features.tokens)

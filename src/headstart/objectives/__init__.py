@@ -20,5 +20,17 @@ table = Table(
             "headstart.objectives.variational:Variational",
             "an autoencoder whose codes follow a normal law: it can make new samples",
         ),
+        "sparse": (
+            "headstart.objectives.sparse:Sparse",
+            "an autoencoder whose wide code has only a few units active at once",
+        ),
+        "masked": (
+            "headstart.objectives.masked:Masked",
+            "guess the hidden patches of a picture from the visible ones; needs a vit",
+        ),
+        "inpainting": (
+            "headstart.objectives.inpainting:Inpainting",
+            "guess the hidden blocks of a sample; for any backbone",
+        ),
     },
 )
