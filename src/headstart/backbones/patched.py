@@ -34,7 +34,7 @@ def patchify(x: Tensor, patch: int) -> Tensor:
     b, c, height, width = x.shape
     x = F.pad(x, (0, -width % patch, 0, -height % patch))
     h, w = x.shape[2] // patch, x.shape[3] // patch
-    x = x.view(b, c, h, patch, w, patch)
+    x = x.reshape(b, c, h, patch, w, patch)
     return x.permute(0, 2, 4, 3, 5, 1).reshape(b, h * w, patch * patch * c)
 
 

@@ -32,5 +32,9 @@ table = Table(
             "headstart.objectives.inpainting:Inpainting",
             "guess the hidden blocks of a sample; for any backbone",
         ),
+        "gan": (
+            "headstart.objectives.gan:GAN",
+            "a bidirectional GAN: it makes new samples, and its encoder learns their codes",
+        ),
     },
 )

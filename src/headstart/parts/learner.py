@@ -19,12 +19,14 @@ class Learner(nn.Module, ABC):
     views: augmented copies of each sample that it wants.
     augment: whether the samples of a batch should be augmented.
     clean: whether it also wants them as they were (`Batch.clean`).
+    game: whether its players' losses are against one another, so that neither need fall.
     encoder: what fine-tuning starts from.
     """
 
     Config: ClassVar[type[Settings]]
     views: ClassVar[int] = 1
     needs: ClassVar[type[Backbone]] = Backbone  # type: ignore[type-abstract]
+    game: ClassVar[bool] = False
     augment: bool = False
     clean: bool = False
     encoder: Backbone
