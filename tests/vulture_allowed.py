@@ -3,6 +3,8 @@
 from headstart import Run, collectives, load
 from headstart.backbones.conv import Conv
 from headstart.backbones.mlp import MLP
+from headstart.backbones.resnet import ResNet
+from headstart.backbones.vit import ViT
 from headstart.data.dataset import Dataset
 from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
@@ -13,15 +15,19 @@ from headstart.objectives.barlow import BarlowTwins
 from headstart.objectives.byol import BYOL
 from headstart.objectives.denoising import Denoising
 from headstart.objectives.dino import DINO
+from headstart.objectives.inpainting import Inpainting
 from headstart.objectives.lejepa import LeJEPA
+from headstart.objectives.masked import Masked
 from headstart.objectives.simclr import SimCLR
 from headstart.objectives.simsiam import SimSiam
+from headstart.objectives.sparse import Sparse
 from headstart.objectives.variational import Variational
 from headstart.objectives.vicreg import VICReg
 from headstart.parts.learner import Learner
 from headstart.training.watching import Watcher
 from headstart.types import Features, Spec
 
+_ = (ResNet, ViT, Inpainting, Masked, Sparse)
 _ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, Modality)
 _ = (Watcher.name, collectives.own_rows)
 _ = (SimCLR, VICReg, BarlowTwins, BYOL, SimSiam, DINO, LeJEPA)
@@ -36,3 +42,4 @@ _ = (
     Strengths.hue,
 )
 _ = (Strengths.jitter_share, Strengths.blur_share, Strengths.erase_share)
+_ = (Dataset.target_name, Spec.cardinalities, Features.tokens)

@@ -7,11 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from headstart.parts.laws import diversity, frechet_distance, reduced
 from headstart.parts.learner import Learner
 from headstart.training.progress import Progress
 from headstart.types import Batch
 
 TRIVIAL = 0.97  # a loss above this share of the trivial answer's is no learning
+ALIKE = (
+    0.5  # made samples that differ by less than this share of real ones' distance have collapsed
+)
 CONSTANT = 1e-5  # a unit whose deviation over samples is below this says nothing
 
 
@@ -37,6 +41,7 @@ def examine(learner: Learner, probe: Batch, at: Progress) -> dict[str, Any]:
             )
         )
     findings += _reconstruction(learner, probe, figures)
+    findings += _made(learner, probe, figures)
     dead = figures["dead_units"]
     if dead == pooled.shape[1]:
         findings.append(
@@ -55,7 +60,7 @@ def examine(learner: Learner, probe: Batch, at: Progress) -> dict[str, Any]:
                 "Use an activation that cannot die (--activation gelu), or a lower --lr.",
             )
         )
-    if at.first_loss is not None and at.last_loss is not None:
+    if at.first_loss is not None and at.last_loss is not None and not learner.game:
         limit = at.first_loss + 0.05 * abs(at.first_loss)
         if at.last_loss > limit:
             findings.append(
@@ -65,7 +70,7 @@ def examine(learner: Learner, probe: Batch, at: Progress) -> dict[str, Any]:
                     "Lower --lr.",
                 )
             )
-    failed = {"collapse", "divergence"} & {f["name"] for f in findings}
+    failed = {"collapse", "mode collapse", "divergence"} & {f["name"] for f in findings}
     verdict = "failed" if failed else "warning" if findings else "healthy"
     return {"verdict": verdict, "findings": findings, **figures}
 
@@ -110,6 +115,27 @@ def _reconstruction(
             " (the variance of the data).",
             "Leave the code linear and bound the output by a sigmoid (--preset article-mended),"
             " widen the code, or train longer.",
+        )
+    ]
+
+
+def _made(learner: Learner, probe: Batch, figures: dict[str, Any]) -> list[dict[str, str]]:
+    """Judge new samples by their law (as 8×8 pixels) and by how much they differ."""
+    made = learner.sample(len(probe))
+    if made is None or len(probe) < 2:
+        return []
+    real = probe.x
+    figures["frechet_distance"] = float(frechet_distance(reduced(made), reduced(real)))
+    figures["diversity"] = float(diversity(made)) / max(float(diversity(real)), 1e-9)
+    if figures["diversity"] >= ALIKE:
+        return []
+    return [
+        _finding(
+            "mode collapse",
+            "the samples it makes are nearly all the same: they differ by"
+            f" {figures['diversity']:.0%} of what real ones differ by.",
+            "Raise --set objective.penalty, lower --set objective.generator_rate (of a game) or"
+            " --set objective.beta (of a variational autoencoder), or train longer.",
         )
     ]
 

@@ -105,6 +105,13 @@ def pretrain(
 
 
 def _learner(objective: Component, backbone: Component, material: Material, seed: int) -> Learner:
+    needs = objective.cls.needs
+    if not issubclass(backbone.cls, needs):
+        fit = [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
+        raise UserError(
+            f"objective '{objective.name}' does not work with backbone '{backbone.name}'.",
+            f"Use --backbone {' or '.join(fit)}.",
+        )
     encoder = assemble.build_backbone(backbone, material.spec, seed)
     learner: Learner = objective.cls(objective.config, encoder, material.spec)
     return learner
