@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from headstart.backbones.base import Backbone
+from headstart.modalities.base import Strength
 from headstart.settings import Settings
 from headstart.types import Batch, Step
 
@@ -36,6 +37,10 @@ class Learner(nn.Module, ABC):
     def players(self) -> dict[str, list[Parameter]]:
         """Parameters by player; each has its own optimiser and its own step a batch."""
         return {"all": [p for p in self.parameters() if p.requires_grad]}
+
+    def strengths(self) -> tuple[Strength, ...]:
+        """How strongly each view is augmented."""
+        return ("weak",) if self.views == 1 else ("strong",) * self.views
 
     def rates(self) -> dict[Parameter, float]:
         """Multipliers of the learning rate for parameters that do not take it whole."""

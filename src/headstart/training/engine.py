@@ -195,12 +195,10 @@ class Engine:
         own_y = None if y is None else collectives.local(y)
         if not (self.learner.augment or self.learner.views > 1):
             return Batch(self.preparation.prepare(collectives.local(x)), own_y)
-        views = self.learner.views
+        strengths = self.learner.strengths()
         clean = self.preparation.prepare(collectives.local(x)) if self.learner.clean else None
-        if views == 1:
-            moved = self.preparation.augment(x)
-        else:
-            moved = self.preparation.augment(x.repeat(views, *[1] * (x.ndim - 1)), "strong")
+        moved = torch.cat([self.preparation.augment(x, strength) for strength in strengths])
+        views = len(strengths)
         return Batch(collectives.local(moved, views), own_y, views, clean)
 
     def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
