@@ -17,7 +17,7 @@ from headstart.errors import InterruptedRunError, UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
-from headstart.training import checkpoints, devices, optimisers
+from headstart.training import checkpoints, devices, optimisers, schedules
 from headstart.training.config import TrainingConfig
 from headstart.training.signals import StopRequest
 from headstart.types import Batch
@@ -161,7 +161,7 @@ class Engine:
         if self.device.type == "cuda":
             torch.cuda.manual_seed((self.seed << 32) + self.at.step)
         batch = self.batch(*self.data.at(self.at.position, self.batch_size))
-        share = optimisers.rate_at(progress, self.config)
+        share = schedules.rate_at(progress, self.config)
         sound = True
         for name, optimiser in self.optimisers.items():
             optimisers.set_rate(optimiser, share)
@@ -285,7 +285,7 @@ class Engine:
         if self.at.first_loss is None:
             self.at.first_loss = loss
         self.at.last_loss = loss
-        self._record({"train": figures, "lr_share": optimisers.rate_at(progress, self.config)})
+        self._record({"train": figures, "lr_share": schedules.rate_at(progress, self.config)})
         if self.display is not None:
             self.display.update(self._progress(), f"loss {loss:.4f}{self._best_text()}")
 
