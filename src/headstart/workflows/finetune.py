@@ -20,6 +20,7 @@ from headstart.errors import UserError
 from headstart.modalities.base import Modality
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain, resolve
+from headstart.tasks import mixing
 from headstart.tasks.base import Task
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training import health
@@ -77,6 +78,12 @@ def finetune(
     """
     begun = time.monotonic()
     dataset, parts = _parts(config, dataset)
+    mixing.check(
+        parts.how.mixup,
+        parts.how.cutmix,
+        classes=parts.task.cls.classes_apart,
+        pictures=parts.modality.spec.is_image,
+    )
     learn, validate, test, skipped = _labelled(config, dataset, parts)
     state = parts.task.cls.fit(parts.task.config, learn.samples.targets)
     task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
