@@ -43,3 +43,10 @@ class TrainingConfig(Settings):
     device: str = setting("auto", "cpu, cuda, cuda:1, mps ...; auto takes the best there is")
     threads: int | None = setting(None, "CPU threads; by default all this process may use", flag="")
     compile: bool = setting(False, "compile the step; pays on long runs", flag="")
+    log: tuple[str, ...] = setting(
+        (), "also send figures to tensorboard, mlflow, wandb or trackio; repeatable"
+    )
+    probe: bool = setting(
+        False, "while pre-training, judge the encoder by at most 1,000 labels of train"
+    )
+    profile: bool = setting(False, "write where the time goes into RUN/profile")
