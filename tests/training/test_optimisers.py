@@ -138,10 +138,9 @@ def test_schedule_free_trains_y_and_means_x():
         made.step()
         z = z - lr * y
         x = (1 - 1 / (t + 1)) * x + z / (t + 1)
-    assert averaging.averages([made])
-    averaging.to_average([made])
+    made.eval()
     np.testing.assert_allclose(w.detach().numpy(), x)
-    averaging.to_iterate([made])
+    made.train()
     np.testing.assert_allclose(w.detach().numpy(), (1 - beta) * z + beta * x)
 
 
@@ -151,7 +150,7 @@ def test_batch_norm_statistics_are_renewed_as_plain_means_over_the_batches():
     norm = learner.task.head[0]
     learner(batch(), player="all", progress=1.0)
     before = norm.running_mean.clone()
-    averaging.renew_statistics(learner, [batch(32), batch(64)], 1.0)
+    averaging.renew_statistics(learner, [(batch(32), 1.0), (batch(64), 1.0)])
     with torch.no_grad():
         learner.eval()
         means = [learner.encoder(batch(n)).pooled.mean(dim=0) for n in (32, 64)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.errors import UserError
 
 if TYPE_CHECKING:
-    from headstart.training.engine import Display
+    from headstart.training.watching import Display
 
 INDENT = " " * len("headstart: ")
 SECONDS_BETWEEN_LINES = 15  # where there is no terminal to draw a bar on

@@ -46,7 +46,4 @@ class TrainingConfig(Settings):
     log: tuple[str, ...] = setting(
         (), "also send figures to tensorboard, mlflow, wandb or trackio; repeatable"
     )
-    probe: bool = setting(
-        False, "while pre-training, judge the encoder by at most 1,000 labels of train"
-    )
     profile: bool = setting(False, "write where the time goes into RUN/profile")

@@ -42,7 +42,8 @@ def divergence(losses: Sequence[float]) -> Finding | None:
         return None
     first, best, now = median(losses[:3]), min(losses), median(losses[-3:])
     # Second differences: a steady fall is no noise.
-    noise = median(abs(a - 2 * b + c) / 2 for a, b, c in zip(losses, losses[1:], losses[2:]))
+    bends = (losses[i] - 2 * losses[i + 1] + losses[i + 2] for i in range(len(losses) - 2))
+    noise = median(abs(bend) / 2 for bend in bends)
     gained = first - best
     above = now > first + max(0.05 * abs(first), 4 * noise)
     lost = gained > max(0.2 * abs(first), 8 * noise) and now > best + 0.5 * gained

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from headstart import collectives
+from headstart.data.loader import Order
 from headstart.parts.learner import Learner
 from headstart.runs import state
 from headstart.training import detectors
@@ -25,10 +26,10 @@ from headstart.types import Batch
 
 if TYPE_CHECKING:
     from headstart.training.engine import Engine
-    from headstart.training.progress import Progress
 
-LOOKS = 20  # at the encoder, in a run
-PROBE = 512  # samples that are looked at
+PROBE = 256  # samples that are looked at
+FEWEST_LOOKS, MOST_LOOKS = 3, 20  # at the encoder, in a run
+COST = 0.02  # of the run that looking may take, where that allows the fewest looks
 BAD_BATCH = "bad-batch.safetensors"
 FAILURES = {"collapse", "divergence"}
 
@@ -36,33 +37,32 @@ FAILURES = {"collapse", "divergence"}
 class Health(Watcher):
     """Every detector, and where its sentences go.
 
-    samples: compact samples of train `[N, ...]` to look at, as they are; targets: of a task.
     say: shows a sentence at the time it is first true.
     """
 
     name = "health"
 
-    def __init__(
-        self, samples: Tensor, targets: Tensor | None = None, say: Callable[[str], None] = print
-    ) -> None:
-        self._samples = samples[:PROBE]
-        self._targets = None if targets is None else targets[:PROBE]
+    def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._engine: Engine | None = None
+        self._probe: tuple[Tensor, Tensor | None] | None = None
         self.findings: list[dict[str, str]] = []
-        self.figures: dict[str, Any] = {}
         self._losses: list[float] = []
         self._norms: dict[str, list[float]] = {}
         self._rows: list[tuple[float, float, float]] = []
-        self._looked = -1
+        self._looks, self._looked = MOST_LOOKS, -1
         self._skipped_last = -2
         self._bad_step: int | None = None
 
     # ---------------------------------------------------------------- what the engine calls
 
     def on_start(self, engine: Engine) -> None:
-        """Remember whom to look at."""
+        """Remember whom to look at, and by which samples of train: unaugmented, always the same."""
         self._engine = engine
+        self._probe = engine.data.at(0, min(PROBE, len(engine.data)))
+        # A look is two forward passes; a step is about three.
+        trained = 3 * engine.plan.total * engine.batch_size
+        self._looks = min(MOST_LOOKS, max(FEWEST_LOOKS, int(COST * trained / (2 * PROBE))))
 
     def on_log(self, record: dict[str, Any]) -> None:
         """Judge the losses and the gradient; now and then look at the encoder."""
@@ -71,8 +71,8 @@ class Health(Watcher):
         if "train" in record:
             self._judge_line(record["train"])
             progress = self._engine.plan.progress(self._engine.at.step)
-            if int(progress * LOOKS) > self._looked:
-                self._looked = int(progress * LOOKS)
+            if int(progress * self._looks) > self._looked:
+                self._looked = int(progress * self._looks)
                 record["health"] = self._look(progress)
         if "loss" in record.get("validation", {}) and self._losses:
             self._rows.append((record["epoch"], self._losses[-1], record["validation"]["loss"]))
@@ -80,34 +80,37 @@ class Health(Watcher):
 
     def on_skip(self, batch: Batch, step: int) -> None:
         """Keep the first batch of a row of them that was not a number."""
-        first_of_row = step != self._skipped_last + 1
+        first_of_row = step > self._skipped_last + 1
         self._skipped_last = step
         if not first_of_row or self._engine is None or self._engine.folder is None:
             return
-        self._bad_step = step
-        index = self._engine.data.order.take(
-            step * self._engine.batch_size, self._engine.batch_size
+        self._bad_step, engine = step, self._engine
+        path = self._engine.folder.path / BAD_BATCH
+        order = Order(len(engine.data), engine.seed)
+        samples = order.take(step * engine.batch_size, engine.batch_size)
+        save_batch(path, batch, step, samples)
+        self._say(
+            f"step {step} gave a loss or gradient that is not a number; it was skipped. Its batch"
+            f" is kept in {path}."
         )
-        save_batch(self._engine.folder.path / BAD_BATCH, batch, step, index)
 
     # ---------------------------------------------------------------- the end
 
-    def verdict(self, learner: Learner, at: Progress) -> dict[str, Any]:
+    def verdict(self, engine: Engine, losses: tuple[float, float] | None = None) -> dict[str, Any]:
         """`{"verdict": "healthy" | "warning" | "failed", "findings": [...], figures...}`.
 
-        Looks once more, at the weights that are kept.
+        Looks once more, at the weights that are kept. losses: theirs on train and on validation.
         """
-        self.figures = self._look(1.0, learner)
-        self.figures["skipped_steps"] = at.skipped
+        if self._engine is None:  # of several processes only the first has looked on
+            self.on_start(engine)
+        figures = {**self._look(1.0), "skipped_steps": engine.at.skipped}
         file = BAD_BATCH if self._bad_step is not None else None
-        self._note(detectors.not_a_number(at.skipped, self._bad_step, file))
+        self._note(detectors.not_a_number(engine.at.skipped, self._bad_step, file))
+        if losses is not None:
+            self._note(detectors.gap(*losses))
         names = {finding["name"] for finding in self.findings}
         verdict = "failed" if names & FAILURES else "warning" if names else "healthy"
-        return {"verdict": verdict, "findings": self.findings, **self.figures}
-
-    def note_gap(self, train_loss: float, validation_loss: float) -> None:
-        """Compare the losses of the kept weights, if overfitting was not said before."""
-        self._note(detectors.gap(train_loss, validation_loss))
+        return {"verdict": verdict, "findings": self.findings, **figures}
 
     # ---------------------------------------------------------------- state
 
@@ -152,14 +155,15 @@ class Health(Watcher):
             self._note(detectors.divergence(self._losses))
 
     @torch.no_grad()
-    def _look(self, progress: float, learner: Learner | None = None) -> dict[str, Any]:
+    def _look(self, progress: float) -> dict[str, Any]:
         """Figures of the encoder as it is, and what they say."""
         assert self._engine is not None
-        engine, was_training = self._engine, self._engine.learner.training
-        learner = learner or engine.learner
+        assert self._probe is not None
+        engine, learner = self._engine, self._engine.learner
+        was_training = learner.training
         learner.eval()
         with collectives.apart():
-            probe = engine.plain(self._samples, self._targets)
+            probe = engine.plain(*self._probe)
             pooled, layers = look(learner.encoder, probe)
             figures = embedding_figures(pooled)
             self._note(detectors.collapse(figures))

@@ -7,7 +7,7 @@ alone, at most a thousand, and the run's result counts them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,8 +19,11 @@ from headstart.parts.learner import Learner
 from headstart.training.watching import Watcher
 from headstart.types import Batch
 
+if TYPE_CHECKING:
+    from headstart.training.engine import Engine
+
 MOST = 1_000  # labels
-FEWEST = 20
+FEWEST = 20  # with fewer, half of them says nothing
 CHUNK = 256
 NEIGHBOURS = 20
 TEMPERATURE = 0.07  # Wu et al., 2018, arXiv:1805.01978, section 3.4
@@ -30,11 +33,12 @@ RIDGE = 1e-2  # of the mean square of a feature
 class Probe(Watcher):
     """Judges embeddings by labels: fitted on one half of the labelled samples, told on the other.
 
-    x: prepared samples `[N, ...]` on the device; targets: `[N]`, class names or numbers.
+    x: compact samples `[N, ...]`; targets: `[N]`, class names or numbers.
     """
 
     def __init__(self, x: Tensor, targets: NDArray[Any]) -> None:
-        self._x = x
+        self._compact = x
+        self._x: Tensor | None = None
         values: Tensor
         self._classes = targets.dtype.kind != "f"
         if self._classes:
@@ -42,11 +46,21 @@ class Probe(Watcher):
             values = torch.from_numpy(codes).long()
         else:
             values = torch.from_numpy(targets.astype(np.float64)).float()
-        self._y = values.to(x.device)
+        self._y = values
+
+    def __len__(self) -> int:
+        return len(self._compact)
+
+    def on_start(self, engine: Engine) -> None:
+        """Put the samples where the encoder is."""
+        self._x = engine.plain(self._compact).x
+        self._y = self._y.to(self._x.device)
 
     def on_validate(self, learner: Learner, figures: dict[str, float]) -> dict[str, float]:  # noqa: ARG002 - the face
         """`probe_linear_accuracy` and `probe_knn_accuracy`; R² where targets are fractions."""
-        parts = [learner.encoder(Batch(part)).pooled for part in self._x.split(CHUNK)]
+        if self._x is None:
+            return {}
+        parts = [learner.encoder(Batch(part)).pooled for part in torch.split(self._x, CHUNK)]
         z = torch.cat(parts).float()
         half = len(z) // 2
         fit, told = slice(0, half), slice(half, len(z))
@@ -86,4 +100,5 @@ def neighbours(z: Tensor, y: Tensor, new: Tensor) -> Tensor:
     cosine = F.normalize(new, dim=1) @ F.normalize(z, dim=1).T  # [M, N]
     near, index = cosine.topk(min(NEIGHBOURS, len(z)), dim=1)
     weight = torch.softmax(near / TEMPERATURE, dim=1)  # [M, k]
-    return (weight[:, :, None] * y[index]).sum(dim=1)
+    mean: Tensor = (weight[:, :, None] * y[index]).sum(dim=1)
+    return mean

@@ -17,10 +17,7 @@ START_DIVISOR, END_DIVISOR = 25.0, 1e4
 
 def rate_at(progress: float, config: TrainingConfig) -> float:
     """The share of the peak rate at `progress`: a rise over `warmup`, then the schedule's fall."""
-    schedule = name_of(config)
-    warmup = config.warmup
-    if warmup is None:
-        warmup = WARMUP_ONE_CYCLE if schedule == "onecycle" else WARMUP
+    schedule, warmup = name_of(config), warmup_of(config)
     if schedule == "onecycle":
         return one_cycle(progress, warmup)
     if warmup > 0 and progress < warmup:
@@ -34,6 +31,13 @@ def name_of(config: TrainingConfig) -> str:
     if config.schedule != "auto":
         return config.schedule
     return "constant" if "schedulefree" in plain_name(config.optimizer) else "cosine"
+
+
+def warmup_of(config: TrainingConfig) -> float:
+    """The part of the training in which the rate rises."""
+    if config.warmup is not None:
+        return config.warmup
+    return WARMUP_ONE_CYCLE if name_of(config) == "onecycle" else WARMUP
 
 
 def plain_name(optimizer: str) -> str:

@@ -23,11 +23,13 @@ from headstart.settings import Faults, as_plain, resolve
 from headstart.tasks import mixing
 from headstart.tasks.base import Task
 from headstart.tasks.supervised import FineTuneConfig, Supervised
-from headstart.training import health
-from headstart.training.engine import Display, Engine, Validation, place
+from headstart.training.engine import Engine, place
+from headstart.training.health import Health
+from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.onlookers import onlookers
 from headstart.workflows.weights import hand_over, read_model, save_model
 
 EPOCHS = 12
@@ -92,9 +94,11 @@ def finetune(
             assert part.samples.targets is not None
             part.y = task.encode(part.samples.targets, name)
     learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
+    health = Health(say)
     engine = _engine(
-        learner, config, parts.modality, learn, validate, folder=folder, display=display
-    )
+        learner, config, parts.modality, learn, validate, folder=folder, display=display, say=say,
+        watchers=onlookers(config.training, health),
+    )  # fmt: skip
     assemble.begin(
         folder,
         {
@@ -117,11 +121,10 @@ def finetune(
     )
     at = engine.fit(resume=resume)
     save_model(folder.model, learner)
-    probe = engine.plain(learn.x[:512], learn.y[:512])
-    findings = health.examine(learner, probe, at)
     fit = score(engine, learner, learn)
-    if len(validate):
-        health.note_overfitting(findings, fit["loss"], score(engine, learner, validate)["loss"])
+    validated = score(engine, learner, validate) if len(validate) else None
+    losses = None if validated is None else (fit["loss"], validated["loss"])
+    findings = health.verdict(engine, losses)
     result = {
         "status": "done",
         "command": "finetune",
@@ -247,6 +250,8 @@ def _engine(
     *,
     folder: RunFolder,
     display: Display | None,
+    say: Say,
+    watchers: list[Watcher],
 ) -> Engine:
     place(learner, config.training)
     size = assemble.batch_size_for(len(learn), config.training.batch_size)
@@ -262,6 +267,8 @@ def _engine(
         seed=config.seed,
         folder=folder,
         display=display,
+        watchers=watchers,
+        say=say,
     )
     if len(validate):
         engine.validation = Validation(

@@ -14,16 +14,17 @@ from headstart.data.splits import cut
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
-from headstart.training import health
-from headstart.training.engine import Display, Engine, Validation, place
+from headstart.training.engine import Engine, place
+from headstart.training.health import Health
+from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Material, Say
 from headstart.workflows.config import PretrainConfig
+from headstart.workflows.onlookers import onlookers, probe_for
 from headstart.workflows.weights import save_model
 
 EPOCHS = 10
 FEWEST_STEPS = 1_500
-PROBE = 512  # samples that health looks at
 HELD_OUT = 0.05
 
 
@@ -66,15 +67,23 @@ def pretrain(
         "objective": objective.plain(),
     }
     learner = _learner(objective, backbone, material, config.seed)
-    engine = _engine(learner, material, config, folder, display)
+    health = Health(say)
+    watchers = onlookers(config.training, health)
+    probed = 0
+    if config.probe:
+        probe = probe_for(dataset.train, modality, config.seed, say)
+        watchers.insert(1, probe)
+        probed = len(probe)
+    engine = _engine(
+        learner, material, config, folder=folder, display=display, say=say, watchers=watchers
+    )
     assemble.begin(folder, plain, modality.state(), resume=resume)
     for note in dataset.notes:
         say(note)
     say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
     started = time.monotonic()
     at = engine.fit(resume=resume)
-    probe = engine.plain(_probe(engine.data))
-    findings = health.examine(learner, probe, at)
+    findings = health.verdict(engine)
     save_model(folder.model, learner)
     result = {
         "status": "done",
@@ -86,6 +95,7 @@ def pretrain(
         "wall_seconds": time.monotonic() - started,
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
+        "labels_probed": probed,
         "val": at.best,
         "health": findings,
         "skipped": material.skipped,
@@ -106,8 +116,11 @@ def _engine(
     learner: Learner,
     material: Material,
     config: PretrainConfig,
+    *,
     folder: RunFolder,
     display: Display | None,
+    say: Say,
+    watchers: list[Watcher],
 ) -> Engine:
     place(learner, config.training)
     x = material.x["train"]
@@ -129,6 +142,8 @@ def _engine(
         seed=config.seed,
         folder=folder,
         display=display,
+        watchers=watchers,
+        say=say,
     )
     if held is not None:
         engine.validation = _validation(engine, Resident(held, seed=config.seed))
@@ -146,7 +161,3 @@ def _validation(engine: Engine, held: Resident) -> Validation:
         return {name: total / len(held) for name, total in totals.items()}
 
     return Validation(run, "loss", "min")
-
-
-def _probe(data: Resident) -> torch.Tensor:
-    return data.x[data.order.take(0, min(PROBE, len(data)))]
