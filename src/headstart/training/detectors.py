@@ -13,7 +13,7 @@ from typing import Any
 
 TRIVIAL = 0.97  # a loss above this share of the trivial answer's is no learning
 EARLY = 0.25  # of the training: before that, not having learned is no fault
-ALIKE = 1e-3  # embeddings that spread less than this share of their size are all alike
+ALIKE = 0.01  # embeddings that spread less than this share of their size are all alike
 DEAD_SHARE = 0.25
 FEWEST_LINES = 6
 EXPLODED = 100.0
@@ -76,7 +76,7 @@ def trivial_answer(
     loss: float, trivial: float, progress: float, *, reconstructs: bool
 ) -> Finding | None:
     """A quarter of the training is over, and the answer that ignores its input is as good."""
-    if progress < EARLY or loss < TRIVIAL * trivial:
+    if progress < EARLY or not loss >= TRIVIAL * trivial:  # nor where it is not a number
         return None
     if reconstructs:
         return Finding(

@@ -92,7 +92,8 @@ def ridge(z: Tensor, y: Tensor, new: Tensor) -> Tensor:
     z, new = (z - mean) / deviation, (new - mean) / deviation
     penalty = RIDGE * len(z) * torch.eye(z.shape[1], device=z.device)
     weights = torch.linalg.solve(z.T @ z + penalty, z.T @ (y - y.mean(0)))  # [D, K]
-    return new @ weights + y.mean(0)
+    answers: Tensor = new @ weights + y.mean(0)
+    return answers
 
 
 def neighbours(z: Tensor, y: Tensor, new: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ PyTorch's profiler follows a few steps operator by operator.
 from __future__ import annotations
 
 import gzip
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -126,6 +127,7 @@ class Profile(Watcher):
         activities = [ProfilerActivity.CPU]
         if torch.cuda.is_available():
             activities.append(ProfilerActivity.CUDA)
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or it writes to stderr
         self._profiler = profile(activities=activities)
         self._profiler.start()
 
