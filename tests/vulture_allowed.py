@@ -8,8 +8,15 @@ from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
 from headstart.modalities.numeric import Numeric
 from headstart.objectives.autoencoder import Autoencoder
+from headstart.objectives.barlow import BarlowTwins
+from headstart.objectives.byol import BYOL
 from headstart.objectives.denoising import Denoising
+from headstart.objectives.dino import DINO
+from headstart.objectives.lejepa import LeJEPA
+from headstart.objectives.simclr import SimCLR
+from headstart.objectives.simsiam import SimSiam
 from headstart.objectives.variational import Variational
+from headstart.objectives.vicreg import VICReg
 from headstart.parts.learner import Learner
 from headstart.training.loggers.mlflow import MLflow
 from headstart.training.loggers.tensorboard import TensorBoard
@@ -19,7 +26,7 @@ from headstart.training.watching import Watcher
 from headstart.types import Features, Spec
 
 _ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, Modality)
-_ = (Watcher.name, collectives.gather, collectives.own_rows, collectives.mean_over_processes)
-_ = (collectives.sum_over_processes,)
+_ = (Watcher.name, collectives.own_rows)
+_ = (SimCLR, VICReg, BarlowTwins, BYOL, SimSiam, DINO, LeJEPA)
 _ = (Dataset.target_name, Learner.needs, Spec.cardinalities, Features.tokens)
 _ = (MLflow, TensorBoard, Trackio, WandB)

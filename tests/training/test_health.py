@@ -36,7 +36,7 @@ def names(verdict):
 @pytest.mark.parametrize("net", ["mlp", "conv"])
 def test_healthy_runs_hear_nothing(make, net):
     learner = make(encoder=small(net))
-    _, said, verdict = watched(learner, 60)
+    _, said, verdict = watched(learner, 60, lr=5e-3)
     assert said == []
     assert verdict["verdict"] == "healthy"
     assert verdict["effective_rank"] > 2
@@ -178,3 +178,19 @@ def test_looking_changes_no_weight():
         engine(learner, 12, watchers=watchers).fit()
         results.append(learner.state_dict())
     assert all(torch.equal(results[0][k], results[1][k]) for k in results[0])
+
+
+def test_what_was_over_by_the_end_fails_no_run():
+    """A plateau in the middle, and learning after it."""
+
+    class Late(type(supervised())):
+        def forward(self, batch, *, player, progress):
+            step = super().forward(batch, player=player, progress=progress)
+            return Step(step.loss * (progress > 0.6), step.weight)
+
+    learner = supervised(encoder=backbone("mlp", widths=[16]))
+    learner.__class__ = Late
+    _, said, verdict = watched(learner, 400, lr=1e-2)
+    assert said[0].startswith("plateau")
+    assert "was over" in verdict["findings"][0]["message"]
+    assert verdict["verdict"] == "healthy"

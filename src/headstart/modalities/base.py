@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from torch import Tensor
 
 from headstart.data.dataset import Samples
 from headstart.types import Spec
+
+Strength = Literal["weak", "strong"]
 
 
 class Modality(Protocol):
@@ -42,6 +44,10 @@ class Modality(Protocol):
         """A compact batch → what the network sees: float, normalised."""
         ...
 
-    def augment(self, x: Tensor) -> Tensor:
-        """A compact batch → another picture of the same things, prepared."""
+    def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
+        """A compact batch → other samples of the same things, prepared.
+
+        strength: "weak" keeps a sample what it is beyond doubt; "strong" is for learners that
+            compare views, and never leaves the samples as they are.
+        """
         ...

@@ -13,6 +13,7 @@ from headstart.data import pictures
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
 from headstart.modalities.affine import AffineConfig, random_affine
+from headstart.modalities.base import Strength
 from headstart.settings import Settings, setting
 from headstart.types import Spec
 
@@ -139,7 +140,7 @@ class Image:
             self._scale, self._shift = self._scale.to(x.device), self._shift.to(x.device)
         return torch.addcmul(self._shift, x.float(), self._scale)
 
-    def augment(self, x: Tensor) -> Tensor:
+    def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:  # noqa: ARG002 - one strength serves both
         """Each picture moved, turned and sheared a little, then normalised; the ground is black."""
         return self.prepare(random_affine(x.float(), self.affine))
 

@@ -20,5 +20,33 @@ table = Table(
             "headstart.objectives.variational:Variational",
             "an autoencoder whose codes follow a normal law: it can make new samples",
         ),
+        "simclr": (
+            "headstart.objectives.simclr:SimCLR",
+            "two views of a sample find each other among all others",
+        ),
+        "vicreg": (
+            "headstart.objectives.vicreg:VICReg",
+            "two views the same, all units alive, no two alike",
+        ),
+        "barlow": (
+            "headstart.objectives.barlow:BarlowTwins",
+            "units agree over two views, and no two units say the same",
+        ),
+        "byol": (
+            "headstart.objectives.byol:BYOL",
+            "predict what a slower copy says of another view",
+        ),
+        "simsiam": (
+            "headstart.objectives.simsiam:SimSiam",
+            "predict one view from the other, no gradient on one side",
+        ),
+        "dino": (
+            "headstart.objectives.dino:DINO",
+            "sort a view among prototypes as a slower copy sorts another",
+        ),
+        "lejepa": (
+            "headstart.objectives.lejepa:LeJEPA",
+            "views at one point, all points normally distributed",
+        ),
     },
 )

@@ -16,15 +16,17 @@ from headstart.types import Batch, Step
 class Learner(nn.Module, ABC):
     """Something that turns batches into losses.
 
-    views: augmented copies of each sample that it wants.
+    views: augmented copies of each sample that it wants; with more than one it always gets them.
     augment: whether the samples of a batch should be augmented.
     clean: whether it also wants them as they were (`Batch.clean`).
+    usual_batch: the batch size where none is asked for; None leaves it to the number of samples.
     encoder: what fine-tuning starts from.
     """
 
     Config: ClassVar[type[Settings]]
-    views: ClassVar[int] = 1
+    views: int = 1
     needs: ClassVar[type[Backbone]] = Backbone  # type: ignore[type-abstract]
+    usual_batch: ClassVar[int | None] = None
     augment: bool = False
     clean: bool = False
     encoder: Backbone
@@ -51,6 +53,10 @@ class Learner(nn.Module, ABC):
 
     def trivial_loss(self, batch: Batch) -> float | None:  # noqa: ARG002
         """The loss of the best answer that ignores its input; None where that means nothing."""
+        return None
+
+    def project(self, batch: Batch) -> Tensor | None:  # noqa: ARG002
+        """Where it compares samples, `[B, P]`; None when it compares none."""
         return None
 
     def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor] | None:  # noqa: ARG002

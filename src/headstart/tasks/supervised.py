@@ -78,6 +78,15 @@ class Supervised(Learner):
             pooled = self.encoder(batch).pooled  # [B, D]
         return self.task.head(pooled)  # type: ignore[no-any-return]
 
+    def trivial_loss(self, batch: Batch) -> float | None:
+        """The best answer that is the same for every sample: the labels' entropy, or variance."""
+        if batch.y is None or batch.y.ndim > 1:
+            return None
+        if batch.y.is_floating_point():
+            return float(batch.y.var(correction=0))
+        share = torch.bincount(batch.y).float() / len(batch.y)
+        return float(torch.special.entr(share).sum())
+
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
         """The task's loss on labelled samples."""
         assert batch.y is not None

@@ -35,6 +35,7 @@ from headstart.training.plan import Plan, plan_for
 from headstart.training.profiling import Clock
 from headstart.training.progress import Progress
 from headstart.training.signals import StopRequest
+from headstart.training.timed import Around
 from headstart.training.watching import Display, Preparation, Validation, Watcher
 from headstart.types import Batch
 
@@ -47,7 +48,7 @@ class Engine:
 
     duration, batch_size: resolved; `TrainingConfig` may leave them open. batch_size is of all
     processes together. watchers: who looks on. say: where sentences for the user go.
-    aside: seconds of a run that time decides which go before and after training.
+    around: what a run that time decides does before and after training.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Engine:
         display: Display | None = None,
         watchers: Sequence[Watcher] = (),
         say: Callable[[str], None] = lambda _: None,
-        aside: float = 0.0,
+        around: Around | None = None,
     ) -> None:
         self.learner = learner
         self.config = config
@@ -78,7 +79,8 @@ class Engine:
         self.validation = validation
         self.watchers = list(watchers) if collectives.rank() == 0 else []
         self.say = say
-        self.aside = aside
+        self.around = around or Around()
+        self.processes = collectives.world_size()
         self.device = next(learner.parameters()).device
         self.at = Progress()
         self.pace = Pace(config.checkpoint_every)
@@ -101,10 +103,10 @@ class Engine:
         self._started = time.monotonic()
         self._saved_step, self._saved_time = 0, time.monotonic()
         check_cut(learner, config.accumulate)
-        if batch_size % collectives.world_size():
+        if batch_size % self.processes:
             raise UserError(
                 f"a batch of {batch_size} samples cannot be shared equally by"
-                f" {collectives.world_size()} processes.",
+                f" {self.processes} processes.",
                 "Choose another --batch-size; it counts the samples of all processes together.",
             )
 
@@ -219,9 +221,12 @@ class Engine:
         if not (self.learner.augment or self.learner.views > 1):
             return Batch(self.preparation.prepare(collectives.local(x)), own_y)
         views = self.learner.views
-        many = x if views == 1 else x.repeat(views, *[1] * (x.ndim - 1))
         clean = self.preparation.prepare(collectives.local(x)) if self.learner.clean else None
-        return Batch(collectives.local(self.preparation.augment(many), views), own_y, views, clean)
+        if views == 1:
+            moved = self.preparation.augment(x)
+        else:
+            moved = self.preparation.augment(x.repeat(views, *[1] * (x.ndim - 1)), "strong")
+        return Batch(collectives.local(moved, views), own_y, views, clean)
 
     def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
         """Compact samples `[B, ...]` → one view each, as they are."""
@@ -334,7 +339,7 @@ class Engine:
             "seconds": at.seconds,
             "steps": at.step,
             "batch_size": self.batch_size,
-            "processes": collectives.world_size(),
+            "processes": self.processes,
             "epochs": at.position / len(self.data),
             "samples_per_second": at.position / max(at.seconds, 1e-9),
             "loss": at.last_loss,

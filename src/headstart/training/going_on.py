@@ -53,7 +53,7 @@ def _extended(engine: Engine, asked: Plan | None) -> Plan | None:
     if at.step == 0 or before is None:
         return asked
     if asked is None:
-        seconds = 60 * engine.duration.amount - engine.aside
+        seconds = engine.around.seconds(engine.duration.amount, engine.around.begun)
         engine.pace.step = at.seconds / at.step
         asked = timed.fitting(engine, max(0.0, seconds - at.seconds), seconds)
     if asked.total == before.total:

@@ -32,6 +32,9 @@ FEWEST_LOOKS, MOST_LOOKS = 3, 20  # at the encoder, in a run
 COST = 0.02  # of the run that looking may take, where that allows the fewest looks
 BAD_BATCH = "bad-batch.safetensors"
 FAILURES = {"collapse", "divergence"}
+# Seen in the encoder as it is: may be over later. The others are events.
+STATES = {"collapse", "plateau", "dimensional collapse", "dead units"}
+FEWEST_STEPS = 200  # before, not having learned is no fault, unless the run is over
 
 
 class Health(Watcher):
@@ -50,6 +53,7 @@ class Health(Watcher):
         self._losses: list[float] = []
         self._norms: dict[str, list[float]] = {}
         self._rows: list[tuple[float, float, float]] = []
+        self._present: set[str] = set()
         self._looks, self._looked = MOST_LOOKS, -1
         self._skipped_last = -2
         self._bad_step: int | None = None
@@ -108,7 +112,10 @@ class Health(Watcher):
         self._note(detectors.not_a_number(engine.at.skipped, self._bad_step, file))
         if losses is not None:
             self._note(detectors.gap(*losses))
-        names = {finding["name"] for finding in self.findings}
+        for finding in self.findings:
+            if finding["name"] in STATES - self._present:
+                finding["message"] += " By the end of the training that was over."
+        names = {f["name"] for f in self.findings} - (STATES - self._present)
         verdict = "failed" if names & FAILURES else "warning" if names else "healthy"
         return {"verdict": verdict, "findings": self.findings, **figures}
 
@@ -139,7 +146,10 @@ class Health(Watcher):
 
     def _note(self, finding: Finding | None) -> None:
         """Keep a finding and say it, unless one of that name was said before."""
-        if finding is None or finding.name in {known["name"] for known in self.findings}:
+        if finding is None:
+            return
+        self._present.add(finding.name)
+        if finding.name in {known["name"] for known in self.findings}:
             return
         self.findings.append(finding.plain())
         self._say(str(finding))
@@ -160,7 +170,9 @@ class Health(Watcher):
         assert self._engine is not None
         assert self._probe is not None
         engine, learner = self._engine, self._engine.learner
-        was_training = learner.training
+        was_training, self._present = learner.training, set()
+        if engine.at.step < FEWEST_STEPS and progress < 1.0:
+            progress = 0.0
         learner.eval()
         with collectives.apart():
             probe = engine.plain(*self._probe)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headstart import collectives
@@ -26,17 +27,40 @@ VALIDATING = 0.15  # part of the time that validations may take
 CHECKS = 20  # of the plan against the clock
 SHORTEST_CHECK = 2.0  # seconds
 TOLERANCE = 0.01  # part of the time by which the end may be off before the plan is revised
+SCORING = 1 / 3  # of the time of a step: forward without backward
+# The middle of a training, where all layers learn, at a rate of almost nothing.
+REHEARSAL = Plan(10**9, 10**9, from_progress=0.5, warm_from=1)
+
+
+@dataclass
+class Around:
+    """What of a run's time is not training.
+
+    begun: when the run began, by `time.monotonic`. after: seconds to hold back for what follows.
+    scored: samples that are judged after training.
+    """
+
+    begun: float = field(default_factory=time.monotonic)
+    after: float = 0.0
+    scored: int = 0
+
+    def seconds(self, minutes: float, training_begun: float) -> float:
+        """What is left for training."""
+        return max(1.0, 60 * minutes - self.after - (training_begun - self.begun))
 
 
 def plan(engine: Engine) -> Plan:
     """Measure, and plan a run of so many minutes, less what comes before and after training."""
-    seconds = max(1.0, 60 * engine.duration.amount - engine.aside)
     begun = time.monotonic()
+    seconds = engine.around.seconds(engine.duration.amount, begun)
     before = copy.deepcopy(engine.state_dict())
+    engine.planned = REHEARSAL
     _steps(engine, WARM * seconds, MOST_WARM)
     engine.pace.restart()
     _steps(engine, TIMED * seconds, MOST_TIMED)
     engine.pace.measure(shortest=0.0)
+    assert engine.pace.step is not None
+    seconds -= SCORING * engine.pace.step * engine.around.scored / engine.batch_size
     if engine.validation is not None:
         engine.validate()
     engine.load_state_dict(before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from torch import Tensor
 
@@ -23,8 +23,8 @@ class Preparation(Protocol):
     def prepare(self, x: Tensor) -> Tensor:
         """A compact batch → what the network sees."""
 
-    def augment(self, x: Tensor) -> Tensor:
-        """A compact batch → an augmented one."""
+    def augment(self, x: Tensor, strength: Literal["weak", "strong"] = "weak") -> Tensor:
+        """A compact batch → an augmented one; strong where views of a sample are compared."""
 
 
 class Display(Protocol):

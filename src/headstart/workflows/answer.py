@@ -210,6 +210,6 @@ def _losses(run: LoadedRun, x: torch.Tensor) -> dict[str, Any]:
     torch.default_generator.manual_seed(0)
     totals: dict[str, float] = {}
     for part in torch.split(x, CHUNK):
-        for name, value in run.learner.score(run.batch(part)).items():
+        for name, value in run.learner.score(run.judged(part)).items():
             totals[name] = totals.get(name, 0.0) + float(value) * len(part)
     return {**{name: total / len(x) for name, total in totals.items()}, "n": len(x)}

@@ -187,11 +187,14 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def batch_size_for(samples: int, asked: int | None) -> int:
-    """The batch size asked for, or one that suits the number of samples; never above it."""
+def batch_size_for(samples: int, asked: int | None, usual: int | None = None) -> int:
+    """The batch size asked for, or one that suits the number of samples; never above it.
+
+    usual: what the learner would have, whatever the number of samples.
+    """
     if asked is not None and asked < 1:
         raise UserError(f"--batch-size must be at least 1, not {asked}.")
-    size = asked or next(size for limit, size in MINUTE_BATCHES if samples <= limit)
+    size = asked or usual or next(size for limit, size in MINUTE_BATCHES if samples <= limit)
     return max(1, min(size, samples))
 
 

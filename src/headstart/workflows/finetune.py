@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from headstart.tasks.base import Task
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training.engine import Engine, place
 from headstart.training.health import Health
+from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
@@ -67,18 +68,20 @@ def finetune(
     *,
     dataset: Dataset | None = None,
     resume: bool = False,
+    around: Around | None = None,
     display: Display | None = None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Fine-tune and leave a finished run in `folder`; returns its `result.json`.
 
     dataset: samples in memory; by default those that `config.data` names.
+    around: of a run that time decides, when it began and what the caller does afterwards.
 
     Raises:
         UserError: settings or data are wrong, or the pre-trained encoder does not fit.
         InterruptedRunError: a signal came; the run can be resumed.
     """
-    begun = time.monotonic()
+    around = around or Around()
     dataset, parts = _parts(config, dataset)
     mixing.check(
         parts.how.mixup,
@@ -96,9 +99,17 @@ def finetune(
     learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
     health = Health(say)
     engine = _engine(
-        learner, config, parts.modality, learn, validate, folder=folder, display=display, say=say,
+        learner,
+        config,
+        parts.modality,
+        learn,
+        validate,
+        folder=folder,
+        display=display,
+        say=say,
         watchers=onlookers(config.training, health),
-    )  # fmt: skip
+        around=replace(around, scored=len(learn) + len(validate) + len(test)),
+    )
     assemble.begin(
         folder,
         {
@@ -134,7 +145,7 @@ def finetune(
         "hand_over": parts.hand_over,
         "data": config.data.path,
         **engine.summary(),
-        "wall_seconds": time.monotonic() - begun,
+        "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.parameters()),
         "labels": len(learn) + len(validate),
         "labels_train": len(learn),
@@ -252,6 +263,7 @@ def _engine(
     display: Display | None,
     say: Say,
     watchers: list[Watcher],
+    around: Around,
 ) -> Engine:
     place(learner, config.training)
     size = assemble.batch_size_for(len(learn), config.training.batch_size)
@@ -269,6 +281,7 @@ def _engine(
         display=display,
         watchers=watchers,
         say=say,
+        around=around,
     )
     if len(validate):
         engine.validation = Validation(

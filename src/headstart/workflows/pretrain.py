@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,11 +13,13 @@ from headstart import backbones, modalities, objectives
 from headstart.data.dataset import Dataset
 from headstart.data.loader import Resident
 from headstart.data.splits import cut
+from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
 from headstart.training.engine import Engine, place
-from headstart.training.health import Health
+from headstart.training.health import PROBE, Health
+from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Material, Say
@@ -34,17 +38,20 @@ def pretrain(
     *,
     dataset: Dataset | None = None,
     resume: bool = False,
+    around: Around | None = None,
     display: Display | None = None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Pre-train and leave a finished run in `folder`; returns its `result.json`.
 
     dataset: samples in memory; by default those that `config.data` names.
+    around: of a run that time decides, when it began and what the caller does afterwards.
 
     Raises:
         UserError: settings or data are wrong; all faults of the settings are named at once.
         InterruptedRunError: a signal came; the run can be resumed.
     """
+    around = around or Around()
     faults = Faults()
     objective = assemble.component(
         objectives.table, config.objective, "autoencoder", "objective", faults
@@ -68,20 +75,21 @@ def pretrain(
     }
     learner = _learner(objective, backbone, material, config.seed)
     health = Health(say)
-    watchers = onlookers(config.training, health)
-    probed = 0
-    if config.probe:
-        probe = probe_for(dataset.train, modality, config.seed, say)
-        watchers.insert(1, probe)
-        probed = len(probe)
+    probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
     engine = _engine(
-        learner, material, config, folder=folder, display=display, say=say, watchers=watchers
+        learner,
+        material,
+        config,
+        folder,
+        display=display,
+        watchers=onlookers(config.training, health, *([probe] if probe else [])),
+        say=say,
+        around=around,
     )
     assemble.begin(folder, plain, modality.state(), resume=resume)
     for note in dataset.notes:
         say(note)
     say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
-    started = time.monotonic()
     at = engine.fit(resume=resume)
     findings = health.verdict(engine)
     save_model(folder.model, learner)
@@ -92,10 +100,10 @@ def pretrain(
         "backbone": backbone.name,
         "data": config.data.path,
         **engine.summary(),
-        "wall_seconds": time.monotonic() - started,
+        "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
-        "labels_probed": probed,
+        "labels_probed": len(probe) if probe else 0,
         "val": at.best,
         "health": findings,
         "skipped": material.skipped,
@@ -116,11 +124,12 @@ def _engine(
     learner: Learner,
     material: Material,
     config: PretrainConfig,
-    *,
     folder: RunFolder,
+    *,
     display: Display | None,
     say: Say,
     watchers: list[Watcher],
+    around: Around,
 ) -> Engine:
     place(learner, config.training)
     x = material.x["train"]
@@ -129,7 +138,12 @@ def _engine(
         kept, apart = cut(material.samples["train"], min(HELD_OUT, 2_000 / len(x)), config.seed)
         x, held = x[torch.from_numpy(kept)], x[torch.from_numpy(apart)]
     data = Resident(x, seed=config.seed)
-    size = assemble.batch_size_for(len(x), config.training.batch_size)
+    size = assemble.batch_size_for(len(x), config.training.batch_size, learner.usual_batch)
+    if learner.views > 1 and size < 2:
+        raise UserError(
+            "this objective compares the samples of a batch: it needs at least 2.",
+            "Use a larger --batch-size.",
+        )
     engine = Engine(
         learner,
         config.training,
@@ -144,6 +158,7 @@ def _engine(
         display=display,
         watchers=watchers,
         say=say,
+        around=replace(around, scored=2 * PROBE),
     )
     if held is not None:
         engine.validation = _validation(engine, Resident(held, seed=config.seed))
@@ -151,9 +166,12 @@ def _engine(
 
 
 def _validation(engine: Engine, held: Resident) -> Validation:
+    # Equal parts: losses over comparisons depend on how many samples are compared.
+    size = math.ceil(len(held) / math.ceil(len(held) / 512))
+
     def run() -> dict[str, float]:
         totals: dict[str, float] = {}
-        for x, y in held.in_order(512):
+        for x, y in held.in_order(size):
             # Samples are judged as they are, unless the objective compares views of them.
             batch = engine.batch(x, y) if engine.learner.views > 1 else engine.plain(x, y)
             for name, value in engine.learner.score(batch).items():
