@@ -24,6 +24,10 @@ from headstart.objectives.sparse import Sparse
 from headstart.objectives.variational import Variational
 from headstart.objectives.vicreg import VICReg
 from headstart.parts.learner import Learner
+from headstart.training.loggers.mlflow import MLflow
+from headstart.training.loggers.tensorboard import TensorBoard
+from headstart.training.loggers.trackio import Trackio
+from headstart.training.loggers.wandb import WandB
 from headstart.training.watching import Watcher
 from headstart.types import Features, Spec
 
@@ -43,3 +47,4 @@ _ = (
 )
 _ = (Strengths.jitter_share, Strengths.blur_share, Strengths.erase_share)
 _ = (Dataset.target_name, Spec.cardinalities, Features.tokens)
+_ = (MLflow, TensorBoard, Trackio, WandB)

@@ -6,7 +6,7 @@ import torch
 from headstart.objectives.gan import frozen, pairing_loss, steepness
 from headstart.parts.laws import diversity, frechet_distance, reduced
 from headstart.runs.folder import RunFolder
-from headstart.training import health
+from headstart.training.health import Health
 from headstart.types import Batch
 from samples import backbone, batch, digits, engine, identical, image, objective, weights
 
@@ -101,8 +101,13 @@ def trained(steps=300):
     real = Batch(image().prepare(digits()[0]))
     torch.manual_seed(0)
     before = frechet_distance(reduced(learner.eval().sample(500)), reduced(real.x))
-    run = engine(learner, steps, batch_size=64, lr=1e-3, optimizer_options={"betas": (0.5, 0.99)})
-    return learner, before, real, run.fit()
+    health = Health(lambda _: None)
+    run = engine(
+        learner, steps, batch_size=64, lr=1e-3, optimizer_options={"betas": (0.5, 0.99)},
+        watchers=[health],
+    )  # fmt: skip
+    run.fit()
+    return learner, before, real, health.verdict(run)
 
 
 @pytest.fixture(scope="module")
@@ -130,30 +135,18 @@ def test_codes_of_samples_follow_the_law_of_drawn_ones(after_training):
 
 
 def test_a_game_is_not_said_to_diverge_and_has_its_figures(after_training):
-    learner, _, real, at = after_training
-    at.first_loss, at.last_loss = 1.0, 50.0
-    judged = health.examine(learner, real, at)
+    judged = after_training[3]
     assert "divergence" not in {f["name"] for f in judged["findings"]}
     assert judged["frechet_distance"] > 0
     assert 0.5 < judged["diversity"] < 1.5
 
 
-def test_a_generator_that_makes_one_sample_only_is_found_out(after_training):
-    learner, _, real, at = after_training
-    judged = health.examine(OneSample(learner), real, at)
+def test_a_generator_that_makes_one_sample_only_is_found_out():
+    learner = game("mlp")
+    learner.sample = lambda count: torch.zeros(count, 1, 8, 8)
+    health = Health(lambda _: None)
+    run = engine(learner, 2, watchers=[health])
+    run.fit()
+    judged = health.verdict(run)
     assert judged["verdict"] == "failed"
     assert "mode collapse" in {f["name"] for f in judged["findings"]}
-
-
-class OneSample(torch.nn.Module):
-    """A learner whose samples are all alike."""
-
-    game = True
-
-    def __init__(self, learner):
-        super().__init__()
-        self.encoder = learner.encoder
-        self.trivial_loss = learner.trivial_loss
-
-    def sample(self, count):
-        return torch.zeros(count, 1, 8, 8)

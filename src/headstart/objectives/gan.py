@@ -52,7 +52,6 @@ class GAN(Learner):
     """Generator and encoder against a discriminator of pairs."""
 
     Config: ClassVar[type[Settings]] = GANConfig
-    game: ClassVar[bool] = True
 
     steps: Tensor
 

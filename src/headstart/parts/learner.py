@@ -21,7 +21,6 @@ class Learner(nn.Module, ABC):
     augment: whether the samples of a batch should be augmented.
     clean: whether it also wants them as they were (`Batch.clean`).
     usual_batch: the batch size where none is asked for; None leaves it to the number of samples.
-    game: whether its players' losses are against one another, so that neither need fall.
     encoder: what fine-tuning starts from.
     """
 
@@ -29,7 +28,6 @@ class Learner(nn.Module, ABC):
     views: int = 1
     needs: ClassVar[type[Backbone]] = Backbone  # type: ignore[type-abstract]
     usual_batch: ClassVar[int | None] = None
-    game: ClassVar[bool] = False
     augment: bool = False
     clean: bool = False
     encoder: Backbone

@@ -32,6 +32,9 @@ class PretrainConfig(Settings):
     backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
     objective: dict[str, Any] = setting(factory=dict, help="the way to learn, by name", flag="")
     training: TrainingConfig = setting(factory=TrainingConfig)
+    probe: bool = setting(
+        False, "at each validation judge the encoder by at most 1,000 labels of train"
+    )
     seed: int = setting(0, "of every random choice")
 
 

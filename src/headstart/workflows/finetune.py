@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headstart import backbones, collectives, modalities, tasks
+from headstart import backbones, modalities, tasks
 from headstart.backbones.base import Backbone
 from headstart.data import budget
 from headstart.data.dataset import Dataset, Samples
@@ -20,15 +20,17 @@ from headstart.errors import UserError
 from headstart.modalities.base import Modality
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain, resolve
+from headstart.tasks import mixing
 from headstart.tasks.base import Task
 from headstart.tasks.supervised import FineTuneConfig, Supervised
-from headstart.training import health
 from headstart.training.engine import Engine, place
+from headstart.training.health import Health
 from headstart.training.timed import Around
-from headstart.training.watching import Display, Validation
+from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.onlookers import onlookers
 from headstart.workflows.weights import hand_over, read_model, save_model
 
 EPOCHS = 12
@@ -81,6 +83,12 @@ def finetune(
     """
     around = around or Around()
     dataset, parts = _parts(config, dataset)
+    mixing.check(
+        parts.how.mixup,
+        parts.how.cutmix,
+        classes=parts.task.cls.classes_apart,
+        pictures=parts.modality.spec.is_image,
+    )
     learn, validate, test, skipped = _labelled(config, dataset, parts)
     state = parts.task.cls.fit(parts.task.config, learn.samples.targets)
     task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
@@ -89,6 +97,7 @@ def finetune(
             assert part.samples.targets is not None
             part.y = task.encode(part.samples.targets, name)
     learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
+    health = Health(say)
     engine = _engine(
         learner,
         config,
@@ -98,6 +107,7 @@ def finetune(
         folder=folder,
         display=display,
         say=say,
+        watchers=onlookers(config.training, health),
         around=replace(around, scored=len(learn) + len(validate) + len(test)),
     )
     assemble.begin(
@@ -122,12 +132,10 @@ def finetune(
     )
     at = engine.fit(resume=resume)
     save_model(folder.model, learner)
-    probe = engine.plain(learn.x[:512], learn.y[:512])
-    with collectives.apart():
-        findings = health.examine(learner, probe, at)
     fit = score(engine, learner, learn)
-    if len(validate):
-        health.note_overfitting(findings, fit["loss"], score(engine, learner, validate)["loss"])
+    validated = score(engine, learner, validate) if len(validate) else None
+    losses = None if validated is None else (fit["loss"], validated["loss"])
+    findings = health.verdict(engine, losses)
     result = {
         "status": "done",
         "command": "finetune",
@@ -254,6 +262,7 @@ def _engine(
     folder: RunFolder,
     display: Display | None,
     say: Say,
+    watchers: list[Watcher],
     around: Around,
 ) -> Engine:
     place(learner, config.training)
@@ -270,6 +279,7 @@ def _engine(
         seed=config.seed,
         folder=folder,
         display=display,
+        watchers=watchers,
         say=say,
         around=around,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from headstart import backbones, collectives, modalities, objectives
+from headstart import backbones, modalities, objectives
 from headstart.data.dataset import Dataset
 from headstart.data.loader import Resident
 from headstart.data.splits import cut
@@ -17,18 +17,18 @@ from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
-from headstart.training import health
 from headstart.training.engine import Engine, place
+from headstart.training.health import PROBE, Health
 from headstart.training.timed import Around
-from headstart.training.watching import Display, Validation
+from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Material, Say
 from headstart.workflows.config import PretrainConfig
+from headstart.workflows.onlookers import onlookers, probe_for
 from headstart.workflows.weights import save_model
 
 EPOCHS = 10
 FEWEST_STEPS = 1_500
-PROBE = 512  # samples that health looks at
 HELD_OUT = 0.05
 
 
@@ -74,15 +74,24 @@ def pretrain(
         "objective": objective.plain(),
     }
     learner = _learner(objective, backbone, material, config.seed)
-    engine = _engine(learner, material, config, folder, display=display, say=say, around=around)
+    health = Health(say)
+    probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
+    engine = _engine(
+        learner,
+        material,
+        config,
+        folder,
+        display=display,
+        watchers=onlookers(config.training, health, *([probe] if probe else [])),
+        say=say,
+        around=around,
+    )
     assemble.begin(folder, plain, modality.state(), resume=resume)
     for note in dataset.notes:
         say(note)
     say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
     at = engine.fit(resume=resume)
-    probe = engine.plain(_probe(engine.data))
-    with collectives.apart():
-        findings = health.examine(learner, probe, at)
+    findings = health.verdict(engine)
     save_model(folder.model, learner)
     result = {
         "status": "done",
@@ -94,6 +103,7 @@ def pretrain(
         "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
+        "labels_probed": len(probe) if probe else 0,
         "val": at.best,
         "health": findings,
         "skipped": material.skipped,
@@ -125,6 +135,7 @@ def _engine(
     *,
     display: Display | None,
     say: Say,
+    watchers: list[Watcher],
     around: Around,
 ) -> Engine:
     place(learner, config.training)
@@ -152,6 +163,7 @@ def _engine(
         seed=config.seed,
         folder=folder,
         display=display,
+        watchers=watchers,
         say=say,
         around=replace(around, scored=2 * PROBE),
     )
@@ -174,7 +186,3 @@ def _validation(engine: Engine, held: Resident) -> Validation:
         return {name: total / len(held) for name, total in totals.items()}
 
     return Validation(run, "loss", "min")
-
-
-def _probe(data: Resident) -> torch.Tensor:
-    return data.x[data.order.take(0, min(PROBE, len(data)))]
