@@ -38,7 +38,8 @@ class Learner(nn.Module, ABC):
 
     def strengths(self) -> tuple[Strength, ...]:
         """How strongly each view is augmented."""
-        return ("weak",) if self.views == 1 else ("strong",) * self.views
+        every: Strength = "weak" if self.views == 1 else "strong"
+        return (every,) * self.views
 
     def rates(self) -> dict[Parameter, float]:
         """Multipliers of the learning rate for parameters that do not take it whole."""

@@ -162,6 +162,11 @@ class Trust(nn.Module):
             running.lerp_(mean_over_processes(now), 1 - self.KEEP)
 
 
+def class_shares(y: Tensor) -> Tensor:
+    """The share of each class among the labels `[N]`: `[K]`."""
+    return torch.bincount(y).float() / len(y)
+
+
 def align(answers: Tensor, prior: Tensor, answered: Tensor) -> Tensor:
     """Answers `[B, K]` tilted by what is wanted over what is given, `[K]` each, summing to 1."""
     tilted = answers * (prior / answered.clamp(min=1e-6))

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from headstart import collectives
 from headstart.data.loader import Resident
+from headstart.data.mixed import Mixed
 from headstart.errors import InterruptedRunError, UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
@@ -55,7 +56,7 @@ class Engine:
         self,
         learner: Learner,
         config: TrainingConfig,
-        data: Resident,
+        data: Resident | Mixed,
         preparation: Preparation,
         *,
         duration: Duration,

@@ -202,7 +202,6 @@ class Health(Watcher):
         self._note(detectors.trivial_answer(loss, trivial, progress, reconstructs=reconstructs))
         return {"trivial_loss": trivial, f"{name}_loss".replace("loss_loss", "loss"): loss}
 
-
     def _judge_made(self, learner: Learner, real: Tensor) -> dict[str, float]:
         """New samples by their law (of pictures at 8×8 pixels) and by how much they differ."""
         made = learner.sample(len(real))

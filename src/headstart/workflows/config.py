@@ -52,5 +52,11 @@ class FinetuneConfig(Settings):
     backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
     task: dict[str, Any] = setting(factory=dict, help="what the labels ask for, by name", flag="")
     finetune: dict[str, Any] = setting(factory=dict, help="what of the encoder is trained", flag="")
+    unlabelled: Literal["ignore", "self-train"] = setting(
+        "ignore", "what to do with the samples outside the label budget"
+    )
+    self_training: dict[str, Any] = setting(
+        factory=dict, help="how far the network's own answers are believed", flag=""
+    )
     training: TrainingConfig = setting(factory=TrainingConfig)
     seed: int = setting(0, "of every random choice, the draw of labels too")

@@ -7,21 +7,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from headstart import backbones, modalities, tasks
 from headstart.backbones.base import Backbone
-from headstart.data import budget
-from headstart.data.dataset import Dataset, Samples
+from headstart.data.dataset import Dataset
 from headstart.data.loader import Resident
+from headstart.data.mixed import Mixed
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
+from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain, resolve
 from headstart.tasks import mixing
 from headstart.tasks.base import Task
+from headstart.tasks.self_training import (
+    UNLABELLED,
+    SelfTraining,
+    SelfTrainingConfig,
+    class_shares,
+)
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training.engine import Engine, place
 from headstart.training.health import Health
@@ -31,10 +36,13 @@ from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.onlookers import onlookers
+from headstart.workflows.sets import Labelled, Sets, cut_sets
 from headstart.workflows.weights import hand_over, read_model, save_model
 
 EPOCHS = 12
 FEWEST_STEPS = 600
+SELF_TRAINING_EPOCHS = 10
+SELF_TRAINING_FEWEST_STEPS = 1_500
 
 
 @dataclass
@@ -44,22 +52,11 @@ class _Parts:
     task: Component
     backbone: dict[str, Any]
     how: FineTuneConfig
+    self_training: SelfTrainingConfig | None
     modality: Modality
     modality_plain: dict[str, Any]
     encoder: Backbone
     hand_over: str | None
-
-
-@dataclass
-class _Labelled:
-    """Labelled samples as tensors."""
-
-    x: Tensor
-    y: Tensor
-    samples: Samples
-
-    def __len__(self) -> int:
-        return len(self.x)
 
 
 def finetune(
@@ -89,7 +86,8 @@ def finetune(
         classes=parts.task.cls.classes_apart,
         pictures=parts.modality.spec.is_image,
     )
-    learn, validate, test, skipped = _labelled(config, dataset, parts)
+    sets = cut_sets(config, dataset, parts.modality, classes=parts.task.cls.classes_apart)
+    learn, validate, test = sets.learn, sets.validate, sets.test
     state = parts.task.cls.fit(parts.task.config, learn.samples.targets)
     task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
     for part, name in ((learn, "train"), (validate, "validation"), (test, "test")):
@@ -97,13 +95,17 @@ def finetune(
             assert part.samples.targets is not None
             part.y = task.encode(part.samples.targets, name)
     learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
+    pupil: Learner = learner
+    if parts.self_training is not None:
+        pupil = SelfTraining(parts.self_training, learner, class_shares(learn.y))
+        learner = pupil.teacher
     health = Health(say)
     engine = _engine(
+        pupil,
         learner,
         config,
         parts.modality,
-        learn,
-        validate,
+        sets,
         folder=folder,
         display=display,
         say=say,
@@ -118,6 +120,7 @@ def finetune(
             "backbone": parts.backbone,
             "task": parts.task.plain(),
             "finetune": as_plain(parts.how),
+            "self_training": as_plain(parts.self_training) if parts.self_training else {},
         },
         {**parts.modality.state(), "task": {"name": parts.task.name, **state}},
         resume=resume,
@@ -126,8 +129,9 @@ def finetune(
         say(note)
     if parts.hand_over:
         say(parts.hand_over)
+    rest = f", and on {len(sets.rest):,} samples without" if parts.self_training else ""
     say(
-        f"fine-tuning on {len(learn):,} labels ({len(validate):,} more to validate with),"
+        f"fine-tuning on {len(learn):,} labels ({len(validate):,} more to validate with){rest},"
         f" {engine.length()}, on {engine.device}"
     )
     at = engine.fit(resume=resume)
@@ -150,11 +154,12 @@ def finetune(
         "labels": len(learn) + len(validate),
         "labels_train": len(learn),
         "labels_validation": len(validate),
+        "unlabelled": len(sets.rest),
         "train": fit,
         "val": at.best,
         "test": score(engine, learner, test) if len(test) else {},
         "health": findings,
-        "skipped": skipped,
+        "skipped": sets.skipped,
         "notes": dataset.notes,
         "versions": assemble.versions(),
     }
@@ -163,7 +168,7 @@ def finetune(
 
 
 @torch.no_grad()
-def score(engine: Engine, learner: Supervised, part: _Labelled) -> dict[str, Any]:
+def score(engine: Engine, learner: Supervised, part: Labelled) -> dict[str, Any]:
     """The loss and the task's figures over labelled samples."""
     parts = [
         learner.outputs(engine.plain(x)).float().cpu() for x, _ in Resident(part.x).in_order(512)
@@ -178,6 +183,7 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     faults = Faults()
     task = assemble.component(tasks.table, config.task, "classification", "task", faults)
     how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
+    alone = _self_training(config, task, faults)
     if config.start is not None:
         of_run = RunFolder.open(config.start).read_config()
         for name in ("backbone", "modality"):
@@ -189,7 +195,7 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
         faults.raise_if_any()
         assert how is not None
         dataset = given or assemble.open_data(config.data)
-        return dataset, _parts_of_run(Path(config.start), dataset, task, how)
+        return dataset, _parts_of_run(Path(config.start), dataset, task, how, alone)
     dataset = given or assemble.open_data(config.data)
     kind = config.modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
@@ -200,10 +206,28 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     modality = assemble.fitted_modality(dataset, modality_part)
     encoder = assemble.build_backbone(backbone, modality.spec, config.seed)
     plain = modality_part.plain()
-    return dataset, _Parts(task, backbone.plain(), how, modality, plain, encoder, None)
+    return dataset, _Parts(task, backbone.plain(), how, alone, modality, plain, encoder, None)
 
 
-def _parts_of_run(path: Path, dataset: Dataset, task: Component, how: FineTuneConfig) -> _Parts:
+def _self_training(
+    config: FinetuneConfig, task: Component, faults: Faults
+) -> SelfTrainingConfig | None:
+    """Its settings, where it was asked for."""
+    settings = resolve(SelfTrainingConfig, config.self_training, faults, "self_training")
+    if config.unlabelled == "ignore":
+        return None
+    if task.cls is not None and not task.cls.classes_apart:
+        faults.add("--unlabelled self-train needs classes to answer: use --task classification.")
+    return settings
+
+
+def _parts_of_run(
+    path: Path,
+    dataset: Dataset,
+    task: Component,
+    how: FineTuneConfig,
+    alone: SelfTrainingConfig | None,
+) -> _Parts:
     run = RunFolder.open(path)
     raw = run.read_config()
     state = run.read_json(run.preprocessing)
@@ -216,48 +240,15 @@ def _parts_of_run(path: Path, dataset: Dataset, task: Component, how: FineTuneCo
     modality = assemble.load_modality(state)
     encoder = assemble.load_backbone(raw.get("backbone", {}), modality.spec)
     said = hand_over(encoder, read_model(run.model), str(path))
-    return _Parts(task, raw["backbone"], how, modality, raw["modality"], encoder, said)
-
-
-def _labelled(
-    config: FinetuneConfig, dataset: Dataset, parts: _Parts
-) -> tuple[_Labelled, _Labelled, _Labelled, dict[str, list[str]]]:
-    """Samples to learn from, to validate with, and to be tested on; names of those skipped."""
-    own = dataset.splits.get("validation")
-    unlimited = config.labels is None and config.labels_per_class is None
-    use_own = unlimited and own is not None and bool(own.has_label.any())
-    chosen = budget.choose(
-        dataset.train,
-        classes=parts.task.cls.classes_apart,
-        labels=config.labels,
-        per_class=config.labels_per_class,
-        seed=config.seed,
-        share=0.0 if use_own else None,
-    )
-    wanted = {
-        "train": dataset.train.take(chosen.train),
-        "validation": own if use_own and own else dataset.train.take(chosen.validation),
-        "test": dataset.splits.get("test", dataset.train.take(np.arange(0))),
-    }
-    wanted = {n: s.take(np.flatnonzero(s.has_label)) for n, s in wanted.items() if len(s)}
-    some = {name: samples for name, samples in wanted.items() if len(samples)}
-    few = dataset.with_splits(some)
-    made = assemble.material(few, parts.modality, config.data.on_bad, tuple(some))
-    empty = dataset.train.take(np.arange(0))
-    nothing = torch.empty(0)
-    learn, validate, test = (
-        _Labelled(made.x.get(name, nothing), nothing, made.samples.get(name, empty))
-        for name in ("train", "validation", "test")
-    )
-    return learn, validate, test, made.skipped
+    return _Parts(task, raw["backbone"], how, alone, modality, raw["modality"], encoder, said)
 
 
 def _engine(
+    pupil: Learner,
     learner: Supervised,
     config: FinetuneConfig,
     modality: Modality,
-    learn: _Labelled,
-    validate: _Labelled,
+    sets: Sets,
     *,
     folder: RunFolder,
     display: Display | None,
@@ -265,16 +256,26 @@ def _engine(
     watchers: list[Watcher],
     around: Around,
 ) -> Engine:
-    place(learner, config.training)
+    """pupil: what is trained; learner: what answers afterwards, the pupil itself or its teacher."""
+    place(pupil, config.training)
+    learn, validate = sets.learn, sets.validate
+    few = Resident(learn.x, learn.y, seed=config.seed)
+    data: Resident | Mixed = few
     size = assemble.batch_size_for(len(learn), config.training.batch_size)
+    epochs, fewest = EPOCHS, FEWEST_STEPS
+    if isinstance(pupil, SelfTraining):
+        unknown = torch.full((len(sets.rest),), UNLABELLED)
+        data = Mixed(few, Resident(sets.rest, unknown, seed=config.seed), pupil.config.share)
+        size = assemble.batch_size_for(
+            len(data), config.training.batch_size, SelfTraining.usual_batch
+        )
+        epochs, fewest = SELF_TRAINING_EPOCHS, SELF_TRAINING_FEWEST_STEPS
     engine = Engine(
-        learner,
+        pupil,
         config.training,
-        Resident(learn.x, learn.y, seed=config.seed),
+        data,
         modality,
-        duration=assemble.duration_for(
-            config.training.duration, len(learn), size, EPOCHS, FEWEST_STEPS
-        ),
+        duration=assemble.duration_for(config.training.duration, len(data), size, epochs, fewest),
         batch_size=size,
         seed=config.seed,
         folder=folder,
