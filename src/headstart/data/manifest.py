@@ -14,6 +14,7 @@ import numpy as np
 
 from headstart.data.csvs import Csv, absent_files, choose_target, parse_targets, read_csv
 from headstart.data.dataset import SPLITS, Dataset, Samples
+from headstart.data.files import of_paths
 from headstart.errors import UserError, nearest
 
 FILE_COLUMNS = ("file_name", "file", "path", "image", "filename")
@@ -58,23 +59,17 @@ def read_manifest(
     chosen = parts[0].target
     files = [file for part in parts for file in part.files]
     split = np.array([name for part in parts for name in part.split])
+    where = of_paths(files, str(path.parent))
     if chosen is None:
-        samples = Samples(files)
+        samples = Samples(where)
     else:
         values = [value for part in parts for value in part.table.column(chosen)]
-        where = [f"{part.table.path}, line {n}" for part in parts for n in part.table.lines]
-        samples = Samples(files, *parse_targets(values, where))
-    roots = [part.table.path.parent for part in parts for _ in part.files]
-    names = [_short(file, root) for file, root in zip(files, roots, strict=True)]
-    samples = Samples(files, samples.targets, samples.labelled, names)
+        lines = [f"{part.table.path}, line {n}" for part in parts for n in part.table.lines]
+        samples = Samples(where, *parse_targets(values, lines))
     splits = {s: samples.take(np.flatnonzero(split == s)) for s in SPLITS if (split == s).any()}
     if "train" not in splits:
         raise UserError(f"{path} has no rows of the train split; found {', '.join(splits)}.")
     return Dataset(str(path), "image", splits, chosen, parts[0].table.columns)
-
-
-def _short(file: Path, root: Path) -> str:
-    return str(file.relative_to(root) if file.is_relative_to(root) else file)
 
 
 def _read(path: Path, target: str | None, file_column: str | None, split: str | None) -> _Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -11,11 +12,15 @@ from torch import Tensor
 
 from headstart.data import pictures
 from headstart.data.dataset import Samples
+from headstart.data.decoding import Decoding
+from headstart.data.files import Unreadable
+from headstart.data.streamed import Reader, read_resident
 from headstart.errors import UserError
 from headstart.modalities.affine import AffineConfig, random_affine
 from headstart.settings import Settings, setting
 from headstart.types import Spec
 
+CHUNK = 1_000  # pictures in memory at once while statistics are taken
 LARGEST_DEFAULT = 64  # pixels a side; larger pictures are reduced unless `size` says otherwise
 
 
@@ -58,12 +63,7 @@ class Image:
             return unfitted
         # Statistics settle long before the whole of a large set is read.
         some = np.random.default_rng(0).permutation(len(train))[:10_000]
-        x, bad = unfitted.tensor(train.take(np.sort(some)), on_bad="skip")
-        good = torch.ones(len(x), dtype=torch.bool)
-        good[bad] = False
-        pixels = x[good].double() / 255
-        mean = pixels.mean(dim=(0, 2, 3)).tolist()
-        std = [max(s, 1e-3) for s in pixels.std(dim=(0, 2, 3)).tolist()]
+        mean, std = _statistics(unfitted, train.take(np.sort(some)))
         return cls(size, mean, std, config.augment)
 
     @classmethod
@@ -91,26 +91,27 @@ class Image:
         high = max((1 - m) / s for m, s in zip(self.mean, self.std, strict=True))
         return Spec("continuous", (self.channels, *self.size), low=low, high=high)
 
+    @property
+    def decoding(self) -> Decoding:
+        """See `base.Modality`."""
+        mode = "L" if self.channels == 1 else "RGB"
+        return Decoding(
+            "headstart.data.pictures:decode",
+            {"mode": mode, "size": list(self.size)},
+            (self.channels, *self.size),
+        )
+
     def tensor(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
         """`uint8 [N, C, H, W]`, and the rows that could not be read (all zero).
 
         Raises:
-            UserError: a picture cannot be read and `on_bad` is "fail".
+            UserError: a picture cannot be read and `on_bad` is "fail", or none can be.
         """
-        mode = "L" if self.channels == 1 else "RGB"
         if isinstance(samples.inputs, np.ndarray):
             return self._from_array(samples.inputs), []
-        array, bad = pictures.read_all(list(samples.inputs), mode, self.size)
-        if bad and on_bad == "fail":
-            others = f"{len(bad):,} of {len(samples):,} files are like this" if bad[1:] else ""
-            raise UserError(
-                f"{bad[0].path} is not a readable image ({bad[0].reason}).",
-                *([f"{others}; `headstart inspect` lists them."] if others else []),
-                "Mend or remove them, or pass --on-bad skip to go on without them.",
-            )
-        paths = {str(b.path) for b in bad}
-        rows = [i for i, path in enumerate(samples.inputs) if str(path) in paths]
-        return _channels_first(torch.from_numpy(array)), rows
+        with closing(Reader(samples.inputs, self.decoding)) as reader:
+            x, bad = read_resident(samples.inputs, reader, on_bad)
+        return x, list(bad)
 
     def _from_array(self, array: np.ndarray[Any, Any]) -> Tensor:
         if array.dtype != np.uint8:
@@ -144,6 +145,24 @@ class Image:
         return self.prepare(random_affine(x.float(), self.affine))
 
 
+def _statistics(unfitted: Image, some: Samples) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each channel, exact: from counts of the 256 values."""
+    counts = torch.zeros(unfitted.channels, 256, dtype=torch.long)
+    for start in range(0, len(some), CHUNK):
+        part = some.take(np.arange(start, min(start + CHUNK, len(some))))
+        x, bad = unfitted.tensor(part, on_bad="count")
+        good = torch.ones(len(x), dtype=torch.bool)
+        good[bad] = False
+        for channel, pixels in enumerate(x[good].transpose(0, 1)):  # [N, H, W]
+            counts[channel] += torch.bincount(pixels.flatten(), minlength=256)
+    values = torch.arange(256, dtype=torch.float64) / 255
+    total = counts.sum(dim=1)
+    mean = (counts * values).sum(dim=1) / total
+    squares = (counts * (values - mean[:, None]) ** 2).sum(dim=1)
+    std = (squares / (total - 1).clamp(min=1)).sqrt()
+    return mean.tolist(), [max(s, 1e-3) for s in std.tolist()]
+
+
 def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, int], int]:
     if isinstance(train.inputs, np.ndarray):
         height, width = train.inputs.shape[1:3]
@@ -155,7 +174,7 @@ def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, 
         for i in some:
             try:
                 w, h, mode = pictures.probe(train.inputs[int(i)])
-            except pictures.BadPicture:
+            except Unreadable:
                 continue
             shapes[h, w] += 1
             colour = colour or mode not in ("1", "L", "I", "F", "I;16", "LA", "La")

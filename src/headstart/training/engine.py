@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from headstart.data.loader import Resident
+from headstart.data.loader import Loader
 from headstart.errors import InterruptedRunError, UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
@@ -72,7 +72,7 @@ class Progress:
 
 
 class Engine:
-    """Trains one learner on one set of resident samples.
+    """Trains one learner on one set of samples.
 
     duration, batch_size: resolved; `TrainingConfig` may leave them open.
     """
@@ -81,7 +81,7 @@ class Engine:
         self,
         learner: Learner,
         config: TrainingConfig,
-        data: Resident,
+        data: Loader,
         preparation: Preparation,
         *,
         duration: Duration,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from headstart.settings import Settings, setting
+from headstart.settings import Settings, Size, setting
 from headstart.training.config import TrainingConfig
 
 
@@ -18,6 +18,12 @@ class DataConfig(Settings):
     target: str | None = setting(None, "column that holds the labels")
     file_column: str | None = setting(None, "column that holds the file names")
     on_bad: Literal["fail", "skip"] = setting("fail", "what to do with samples that are damaged")
+    max_memory: Size | None = setting(
+        None, "memory that samples may take, as 500MB; by default half of what is available"
+    )
+    workers: int | None = setting(
+        None, "processes that decode samples; by default as many as there are processors", flag=""
+    )
 
 
 class PretrainConfig(Settings):

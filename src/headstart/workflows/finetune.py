@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from headstart import backbones, modalities, tasks
 from headstart.backbones.base import Backbone
 from headstart.data import budget
 from headstart.data.dataset import Dataset, Samples
-from headstart.data.loader import Resident
+from headstart.data.loader import Loader
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
 from headstart.runs.folder import RunFolder
@@ -23,14 +22,16 @@ from headstart.settings import Faults, as_plain, resolve
 from headstart.tasks.base import Task
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training import health
-from headstart.training.engine import Display, Engine, Validation, place
+from headstart.training.engine import Display, Engine, Progress, Validation, place
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.supply import Supply
 from headstart.workflows.weights import hand_over, read_model, save_model
 
 EPOCHS = 12
 FEWEST_STEPS = 600
+PROBE = 512  # samples that health looks at
 
 
 @dataclass
@@ -44,18 +45,6 @@ class _Parts:
     modality_plain: dict[str, Any]
     encoder: Backbone
     hand_over: str | None
-
-
-@dataclass
-class _Labelled:
-    """Labelled samples as tensors."""
-
-    x: Tensor
-    y: Tensor
-    samples: Samples
-
-    def __len__(self) -> int:
-        return len(self.x)
 
 
 def finetune(
@@ -77,44 +66,41 @@ def finetune(
     """
     begun = time.monotonic()
     dataset, parts = _parts(config, dataset)
-    learn, validate, test, skipped = _labelled(config, dataset, parts)
-    state = parts.task.cls.fit(parts.task.config, learn.samples.targets)
+    splits = _labelled(config, dataset, parts)
+    state = parts.task.cls.fit(parts.task.config, splits["train"].targets)
     task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
-    for part, name in ((learn, "train"), (validate, "validation"), (test, "test")):
-        if len(part):
-            assert part.samples.targets is not None
-            part.y = task.encode(part.samples.targets, name)
     learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
-    engine = _engine(
-        learner, config, parts.modality, learn, validate, folder=folder, display=display
-    )
-    assemble.begin(
-        folder,
-        {
-            **as_plain(config),
-            "modality": parts.modality_plain,
-            "backbone": parts.backbone,
-            "task": parts.task.plain(),
-            "finetune": as_plain(parts.how),
-        },
-        {**parts.modality.state(), "task": {"name": parts.task.name, **state}},
-        resume=resume,
-    )
-    for note in dataset.notes:
-        say(note)
-    if parts.hand_over:
-        say(parts.hand_over)
-    say(
-        f"fine-tuning on {len(learn):,} labels ({len(validate):,} more to validate with),"
-        f" {engine.length()}, on {engine.device}"
-    )
-    at = engine.fit(resume=resume)
-    save_model(folder.model, learner)
-    probe = engine.plain(learn.x[:512], learn.y[:512])
-    findings = health.examine(learner, probe, at)
-    fit = score(engine, learner, learn)
-    if len(validate):
-        health.note_overfitting(findings, fit["loss"], score(engine, learner, validate)["loss"])
+    plain = {
+        **as_plain(config),
+        "modality": parts.modality_plain,
+        "backbone": parts.backbone,
+        "task": parts.task.plain(),
+        "finetune": as_plain(parts.how),
+    }
+    preprocessing = {**parts.modality.state(), "task": {"name": parts.task.name, **state}}
+    size = assemble.batch_size_for(len(splits["train"]), config.training.batch_size)
+    with Supply(
+        splits, parts.modality, config.data, seed=config.seed, batch_size=size, say=say
+    ) as supply:
+        for name, samples in splits.items():
+            assert samples.targets is not None
+            supply.loaders[name].y = task.encode(samples.targets, name)
+        engine = _engine(
+            learner, config, parts.modality, supply, size=size, folder=folder, display=display
+        )
+        assemble.begin(folder, plain, preprocessing, resume=resume)
+        for note in (*dataset.notes, *supply.notes, parts.hand_over):
+            if note is not None:
+                say(note)
+        counts = {name: len(splits.get(name, ())) for name in ("train", "validation")}
+        say(
+            f"fine-tuning on {counts['train']:,} labels ({counts['validation']:,} more to validate"
+            f" with), {engine.length()}, on {engine.device}"
+        )
+        at = engine.fit(resume=resume)
+        save_model(folder.model, learner)
+        findings, figures = _judge(engine, learner, supply, at)
+        skipped = supply.skipped(at.position)
     result = {
         "status": "done",
         "command": "finetune",
@@ -126,30 +112,44 @@ def finetune(
         **engine.summary(),
         "wall_seconds": time.monotonic() - begun,
         "parameters": sum(p.numel() for p in learner.parameters()),
-        "labels": len(learn) + len(validate),
-        "labels_train": len(learn),
-        "labels_validation": len(validate),
-        "train": fit,
+        "labels": sum(counts.values()),
+        "labels_train": counts["train"],
+        "labels_validation": counts["validation"],
+        "train": figures["train"],
         "val": at.best,
-        "test": score(engine, learner, test) if len(test) else {},
+        "test": figures.get("test", {}),
         "health": findings,
         "skipped": skipped,
-        "notes": dataset.notes,
+        "notes": [*dataset.notes, *supply.notes],
         "versions": assemble.versions(),
     }
     folder.write_json(folder.result, result)
     return result
 
 
+def _judge(
+    engine: Engine, learner: Supervised, supply: Supply, at: Progress
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Health, and the task's figures of every split."""
+    x, y = next(iter(supply.loaders["train"].in_order(PROBE)))
+    findings = health.examine(learner, engine.plain(x, y), at)
+    figures = {name: score(engine, learner, loader) for name, loader in supply.loaders.items()}
+    if "validation" in figures:
+        health.note_overfitting(findings, figures["train"]["loss"], figures["validation"]["loss"])
+    return findings, figures
+
+
 @torch.no_grad()
-def score(engine: Engine, learner: Supervised, part: _Labelled) -> dict[str, Any]:
+def score(engine: Engine, learner: Supervised, data: Loader) -> dict[str, Any]:
     """The loss and the task's figures over labelled samples."""
     parts = [
-        learner.outputs(engine.plain(x)).float().cpu() for x, _ in Resident(part.x).in_order(512)
+        (learner.outputs(engine.plain(x)).float().cpu(), y)
+        for x, y in data.in_order(512)
+        if y is not None
     ]
-    outputs = torch.cat(parts)
-    loss = float(learner.task.loss(outputs, part.y))
-    return {**learner.task.figures(outputs, part.y), "loss": loss}
+    outputs, targets = (torch.cat(column) for column in zip(*parts, strict=True))
+    loss = float(learner.task.loss(outputs, targets))
+    return {**learner.task.figures(outputs, targets), "loss": loss}
 
 
 def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Parts]:
@@ -198,10 +198,8 @@ def _parts_of_run(path: Path, dataset: Dataset, task: Component, how: FineTuneCo
     return _Parts(task, raw["backbone"], how, modality, raw["modality"], encoder, said)
 
 
-def _labelled(
-    config: FinetuneConfig, dataset: Dataset, parts: _Parts
-) -> tuple[_Labelled, _Labelled, _Labelled, dict[str, list[str]]]:
-    """Samples to learn from, to validate with, and to be tested on; names of those skipped."""
+def _labelled(config: FinetuneConfig, dataset: Dataset, parts: _Parts) -> dict[str, Samples]:
+    """Samples to learn from and, where there are any, to validate with and to be tested on."""
     own = dataset.splits.get("validation")
     unlimited = config.labels is None and config.labels_per_class is None
     use_own = unlimited and own is not None and bool(own.has_label.any())
@@ -219,48 +217,39 @@ def _labelled(
         "test": dataset.splits.get("test", dataset.train.take(np.arange(0))),
     }
     wanted = {n: s.take(np.flatnonzero(s.has_label)) for n, s in wanted.items() if len(s)}
-    some = {name: samples for name, samples in wanted.items() if len(samples)}
-    few = dataset.with_splits(some)
-    made = assemble.material(few, parts.modality, config.data.on_bad, tuple(some))
-    empty = dataset.train.take(np.arange(0))
-    nothing = torch.empty(0)
-    learn, validate, test = (
-        _Labelled(made.x.get(name, nothing), nothing, made.samples.get(name, empty))
-        for name in ("train", "validation", "test")
-    )
-    return learn, validate, test, made.skipped
+    return {name: samples for name, samples in wanted.items() if len(samples)}
 
 
 def _engine(
     learner: Supervised,
     config: FinetuneConfig,
     modality: Modality,
-    learn: _Labelled,
-    validate: _Labelled,
+    supply: Supply,
     *,
+    size: int,
     folder: RunFolder,
     display: Display | None,
 ) -> Engine:
     place(learner, config.training)
-    size = assemble.batch_size_for(len(learn), config.training.batch_size)
+    data = supply.loaders["train"]
     engine = Engine(
         learner,
         config.training,
-        Resident(learn.x, learn.y, seed=config.seed),
+        data,
         modality,
         duration=assemble.duration_for(
-            config.training.duration, len(learn), size, EPOCHS, FEWEST_STEPS
+            config.training.duration, len(data), size, EPOCHS, FEWEST_STEPS
         ),
         batch_size=size,
         seed=config.seed,
         folder=folder,
         display=display,
     )
-    if len(validate):
+    if "validation" in supply.loaders:
         engine.validation = Validation(
             lambda: {
                 name: value
-                for name, value in score(engine, learner, validate).items()
+                for name, value in score(engine, learner, supply.loaders["validation"]).items()
                 if isinstance(value, int | float) and name != "n"
             },
             learner.task.metric,

@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import torch
-
 from headstart import backbones, modalities, objectives
-from headstart.data.dataset import Dataset
-from headstart.data.loader import Resident
+from headstart.data.dataset import Dataset, Samples
+from headstart.data.loader import Loader
 from headstart.data.splits import cut
+from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
 from headstart.training import health
 from headstart.training.engine import Display, Engine, Validation, place
 from headstart.workflows import assemble
-from headstart.workflows.assemble import Component, Material, Say
+from headstart.workflows.assemble import Say
 from headstart.workflows.config import PretrainConfig
+from headstart.workflows.supply import Supply
 from headstart.workflows.weights import save_model
 
 EPOCHS = 10
@@ -58,23 +58,31 @@ def pretrain(
     faults.raise_if_any()
     assert dataset is not None
     modality = assemble.fitted_modality(dataset, modality_part)
-    material = assemble.material(dataset, modality, config.data.on_bad, ("train", "validation"))
     plain = {
         **as_plain(config),
         "modality": modality_part.plain(),
         "backbone": backbone.plain(),
         "objective": objective.plain(),
     }
-    learner = _learner(objective, backbone, material, config.seed)
-    engine = _engine(learner, material, config, folder, display)
-    assemble.begin(folder, plain, modality.state(), resume=resume)
-    for note in dataset.notes:
-        say(note)
-    say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
-    started = time.monotonic()
-    at = engine.fit(resume=resume)
-    probe = engine.plain(_probe(engine.data))
-    findings = health.examine(learner, probe, at)
+    encoder = assemble.build_backbone(backbone, modality.spec, config.seed)
+    learner: Learner = objective.cls(objective.config, encoder, modality.spec)
+    splits = _splits(dataset, config.seed)
+    size = assemble.batch_size_for(len(splits["train"]), config.training.batch_size)
+    with Supply(
+        splits, modality, config.data, seed=config.seed, batch_size=size, say=say
+    ) as supply:
+        engine = _engine(
+            learner, supply, modality, config, size=size, folder=folder, display=display
+        )
+        assemble.begin(folder, plain, modality.state(), resume=resume)
+        for note in (*dataset.notes, *supply.notes):
+            say(note)
+        say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
+        started = time.monotonic()
+        at = engine.fit(resume=resume)
+        x, _ = engine.data.at(0, min(PROBE, len(engine.data)))
+        findings = health.examine(learner, engine.plain(x), at)
+        skipped = supply.skipped(at.position)
     save_model(folder.model, learner)
     result = {
         "status": "done",
@@ -88,65 +96,66 @@ def pretrain(
         "labels": 0,
         "val": at.best,
         "health": findings,
-        "skipped": material.skipped,
-        "notes": dataset.notes,
+        "skipped": skipped,
+        "notes": [*dataset.notes, *supply.notes],
         "versions": assemble.versions(),
     }
     folder.write_json(folder.result, result)
     return result
 
 
-def _learner(objective: Component, backbone: Component, material: Material, seed: int) -> Learner:
-    encoder = assemble.build_backbone(backbone, material.spec, seed)
-    learner: Learner = objective.cls(objective.config, encoder, material.spec)
-    return learner
+def _splits(dataset: Dataset, seed: int) -> dict[str, Samples]:
+    """What to learn from, and what to judge by: the validation split, or a part set apart."""
+    train = dataset.train
+    splits = {"train": train}
+    if "validation" in dataset.splits:
+        splits["validation"] = dataset.splits["validation"]
+    elif len(train) >= 200:
+        kept, apart = cut(train, min(HELD_OUT, 2_000 / len(train)), seed)
+        splits = {"train": train.take(kept), "validation": train.take(apart)}
+    return splits
 
 
 def _engine(
     learner: Learner,
-    material: Material,
+    supply: Supply,
+    modality: Modality,
     config: PretrainConfig,
+    *,
+    size: int,
     folder: RunFolder,
     display: Display | None,
 ) -> Engine:
     place(learner, config.training)
-    x = material.x["train"]
-    held = material.x.get("validation")
-    if held is None and len(x) >= 200:
-        kept, apart = cut(material.samples["train"], min(HELD_OUT, 2_000 / len(x)), config.seed)
-        x, held = x[torch.from_numpy(kept)], x[torch.from_numpy(apart)]
-    data = Resident(x, seed=config.seed)
-    size = assemble.batch_size_for(len(x), config.training.batch_size)
+    data = supply.loaders["train"]
     engine = Engine(
         learner,
         config.training,
         data,
-        material.modality,
+        modality,
         duration=assemble.duration_for(
-            config.training.duration, len(x), size, EPOCHS, FEWEST_STEPS
+            config.training.duration, len(data), size, EPOCHS, FEWEST_STEPS
         ),
         batch_size=size,
         seed=config.seed,
         folder=folder,
         display=display,
     )
-    if held is not None:
-        engine.validation = _validation(engine, Resident(held, seed=config.seed))
+    if "validation" in supply.loaders:
+        engine.validation = _validation(engine, supply.loaders["validation"])
     return engine
 
 
-def _validation(engine: Engine, held: Resident) -> Validation:
+def _validation(engine: Engine, held: Loader) -> Validation:
     def run() -> dict[str, float]:
         totals: dict[str, float] = {}
+        count = 0
         for x, y in held.in_order(512):
             # Samples are judged as they are, unless the objective compares views of them.
             batch = engine.batch(x, y) if engine.learner.views > 1 else engine.plain(x, y)
+            count += len(batch)
             for name, value in engine.learner.score(batch).items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
-        return {name: total / len(held) for name, total in totals.items()}
+        return {name: total / count for name, total in totals.items()}
 
     return Validation(run, "loss", "min")
-
-
-def _probe(data: Resident) -> torch.Tensor:
-    return data.x[data.order.take(0, min(PROBE, len(data)))]
