@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,7 +60,9 @@ def resident(files, on_bad="fail", **more):
 
 
 def same(one, other):
-    return all((a is None and b is None) or torch.equal(a, b) for a, b in zip(one, other))
+    return all(
+        (a is None and b is None) or torch.equal(a, b) for a, b in zip(one, other, strict=True)
+    )
 
 
 @pytest.mark.parametrize(("workers", "spool"), [(0, False), (0, True), (1, True), (3, False)])
@@ -115,8 +118,7 @@ def test_a_damaged_sample_stops_training_by_name(folder):
     files[7].write_bytes(files[7].read_bytes()[:100])
     loader = streamed(files)
     with pytest.raises(UserError, match=str(files[7])):
-        for position in range(0, COUNT, 10):
-            loader.at(position, 10)
+        list(map(loader.at, range(0, COUNT, 10), [10] * (COUNT // 10)))
     close(loader)
 
 
@@ -162,7 +164,7 @@ def test_a_listing_is_read_again_only_where_a_folder_changed(folder, monkeypatch
     assert again.targets.tolist() == before.targets.tolist()
     (folder / "c1" / "new.jpg").write_bytes((folder / "c1" / "1.jpg").read_bytes())
     assert len(read_folder(folder).train) == COUNT + 1
-    assert [os.path.basename(f) for f in scanned] == ["c1"]
+    assert [Path(f).name for f in scanned] == ["c1"]
     # So lately changed, it may have changed again: it is looked at once more.
     assert len(read_folder(folder).train) == COUNT + 1
     assert len(scanned) == 2
@@ -193,7 +195,7 @@ def test_workers_end_with_the_process_that_started_them(folder):
         " + ' '.join(open(p).read() for p in map(str, Path(f'/proc/{pid}/task').glob('*/children'))),"
         " flush=True); time.sleep(60)"
     )
-    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+    root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True, cwd=root
     ) as parent:
@@ -208,8 +210,7 @@ def test_workers_end_with_the_process_that_started_them(folder):
 
 def _lives(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().split()[2] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except FileNotFoundError:
         return False
 
