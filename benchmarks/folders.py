@@ -99,10 +99,13 @@ def watch(arguments: list[str], env: dict[str, str], kill_when: Path | None = No
 
 
 def memory(pid: int) -> int:
-    """A process's share of memory (PSS) in bytes; 0 when it has gone."""
+    """A process's resident memory in bytes; 0 when it has gone.
+
+    Not its share (PSS): that falls and rises with whoever else has PyTorch's libraries mapped.
+    """
     try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:  # noqa: PTH123
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:  # noqa: PTH123
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
     except (OSError, StopIteration):
         return 0
 

@@ -3,7 +3,7 @@
     python benchmarks/memory.py [--quick]
 
 The same command, with the same --max-memory, on N and on 10 N generated JPEGs. Counted is the
-peak of all processes' memory together (PSS, which shares out what they share).
+peak of all processes' resident memory together.
 """
 
 from __future__ import annotations
