@@ -41,8 +41,12 @@ def chosen(options: argparse.Namespace, cls: type[Settings]) -> dict[str, Any]:
 def _add(
     parser: argparse._ActionsContainer, flag: str, dest: str, hint: Any, sentence: str
 ) -> None:
-    kind, choices = _kind(hint)
     more: dict[str, Any] = {"dest": dest, "default": None, "help": sentence}
+    if typing.get_origin(hint) is tuple:
+        kind, _ = _kind(typing.get_args(hint)[0])
+        parser.add_argument(flag, type=kind, action="append", metavar="NAME", **more)
+        return
+    kind, choices = _kind(hint)
     if kind is bool:
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, **more)
     elif choices:
@@ -67,6 +71,6 @@ def _kind(hint: Any) -> tuple[Any, list[Any]]:
 
 def _help(field: dataclasses.Field[Any]) -> str:
     sentence = str(field.metadata["help"]).replace("%", "%%")
-    if field.default in (None, dataclasses.MISSING) or isinstance(field.default, bool):
+    if field.default in (None, (), dataclasses.MISSING) or isinstance(field.default, bool):
         return sentence
     return f"{sentence} (default: {field.default})"

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from headstart import processes
 from headstart.errors import UserError
 
 if TYPE_CHECKING:
-    from headstart.training.engine import Display
+    from headstart.training.watching import Display
 
 INDENT = " " * len("headstart: ")
 SECONDS_BETWEEN_LINES = 15  # where there is no terminal to draw a bar on
@@ -20,14 +21,15 @@ SECONDS_BETWEEN_LINES = 15  # where there is no terminal to draw a bar on
 
 def complain(error: UserError) -> None:
     """The message, and each hint on a line of its own beneath it."""
-    print(f"headstart: {error.message}", file=sys.stderr)
+    who = "" if processes.is_first() else f" (process {processes.own_rank()})"
+    print(f"headstart{who}: {error.message}", file=sys.stderr)
     for hint in error.hints:
         print(f"{INDENT}{hint}", file=sys.stderr)
 
 
 def speaker(*, quiet: bool) -> Callable[[str], None]:
     """Where sentences for the user go: stderr, or nowhere."""
-    if quiet:
+    if quiet or not processes.is_first():
         return lambda _: None
     return lambda sentence: print(sentence, file=sys.stderr, flush=True)
 
@@ -60,13 +62,13 @@ class _Silence:
 @contextmanager
 def progress_display(*, quiet: bool) -> Iterator[Display]:
     """A bar on a terminal, lines elsewhere, nothing when quiet."""
-    if quiet:
+    if quiet or not processes.is_first():
         yield _Silence()
     elif not sys.stderr.isatty():
         yield _Lines()
     else:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
         class Bar:
             """Adapts rich's bar to the engine's display."""
@@ -78,7 +80,6 @@ def progress_display(*, quiet: bool) -> Iterator[Display]:
         bar = Progress(
             BarColumn(),
             TextColumn("{task.percentage:3.0f}%"),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[text]}"),
             console=Console(stderr=True),
             transient=True,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from headstart import processes
 from headstart.cli.flags import chosen
 from headstart.cli.output import headline, print_json, print_table, progress_display, speaker
 from headstart.runs.folder import RunFolder
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.request import config_of, durations, layered, nest
 
+if TYPE_CHECKING:
+    from headstart.training.timed import Around
+
+REPORT_SECONDS = 3.0  # what drawing a report takes, as far as --minutes counts it
 Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
 
 
@@ -26,7 +31,14 @@ def pretrain(options: Namespace) -> None:
         from headstart.workflows.twins import ARTICLE, mended_twin
 
         with progress_display(quiet=options.quiet) as display:
-            result = work(config, folder, resume=options.resume, display=display, say=say)
+            result = work(
+                config,
+                folder,
+                resume=options.resume,
+                around=_around(options),
+                display=display,
+                say=say,
+            )
             if options.preset == ARTICLE:
                 say("now its mended twin, for as long")
                 result["mended"] = mended_twin(config, folder, display=display, say=say)
@@ -49,8 +61,22 @@ def finetune(options: Namespace) -> None:
         from headstart.workflows.finetune import finetune as work
 
         with progress_display(quiet=options.quiet) as display:
-            result = work(config, folder, resume=options.resume, display=display, say=say)
+            result = work(
+                config,
+                folder,
+                resume=options.resume,
+                around=_around(options),
+                display=display,
+                say=say,
+            )
     _finish(options, result, f"headstart predict {options.out} INPUT --out answers.csv")
+
+
+def _around(options: Namespace) -> Around:
+    """What of a run's time is not training: starting, and drawing the report."""
+    from headstart.training.timed import Around
+
+    return Around(options.begun, REPORT_SECONDS if options.report else 0.0)
 
 
 def _config(
@@ -82,6 +108,8 @@ def _config(
 
 
 def _finish(options: Namespace, result: dict[str, Any], then: str) -> None:
+    if not processes.is_first():
+        return
     say = speaker(quiet=options.quiet)
     if options.report:
         from headstart.report import build

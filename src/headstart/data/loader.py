@@ -41,7 +41,19 @@ class Order:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-class Loader(Protocol):
+class Shuffled(Protocol):
+    """What training draws from."""
+
+    def __len__(self) -> int:
+        """Samples, damaged ones too."""
+        ...
+
+    def at(self, position: int, count: int) -> tuple[Tensor, Tensor | None]:
+        """The shuffled batch that begins at `position`."""
+        ...
+
+
+class Loader(Shuffled, Protocol):
     """The face of samples that training, validation and probes read.
 
     A damaged sample keeps its number, and in training the next readable one stands in for it, so
@@ -51,14 +63,6 @@ class Loader(Protocol):
     """
 
     y: Tensor | None
-
-    def __len__(self) -> int:
-        """Samples, damaged ones too."""
-        ...
-
-    def at(self, position: int, count: int) -> tuple[Tensor, Tensor | None]:
-        """The shuffled batch that begins at `position`."""
-        ...
 
     def in_order(self, count: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """All readable samples once, unshuffled, in batches of at most `count`."""

@@ -30,7 +30,6 @@ def open_dataset(
     validation: str | None = None,
     test: str | None = None,
     file_column: str | None = None,
-    seed: int = 0,  # noqa: ARG001 - for sources that sample; none does yet
 ) -> Dataset:
     """The samples of `source`, in the splits it has; 'train' is always among them.
 

@@ -258,6 +258,8 @@ def read_resident(
 ) -> tuple[Tensor, dict[int, str]]:
     """All samples as one tensor `[N, ...]`, and why some could not be read.
 
+    on_bad: "fail" at a damaged one, "skip" them unless there are no others, "count" them.
+
     Raises:
         UserError: a sample is damaged and may not be skipped, or none can be read.
     """
@@ -273,7 +275,7 @@ def read_resident(
             bad |= {start + i: reason for i, reason in reasons.items()}
     if bad and on_bad == "fail":
         raise unreadable(files, bad)
-    if bad and len(bad) == len(files):
+    if on_bad == "skip" and len(bad) == len(files):
         raise UserError(f"not one sample can be read; {files[0]}: {bad[0]}.")
     for i, reason in bad.items():
         notice(f"{files[i]} is not readable ({reason}): it is skipped")

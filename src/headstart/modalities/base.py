@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from torch import Tensor
 
 from headstart.data.dataset import Samples
 from headstart.data.decoding import Decoding
 from headstart.types import Spec
+
+Strength = Literal["weak", "strong"]
 
 
 class Modality(Protocol):
@@ -48,6 +50,10 @@ class Modality(Protocol):
         """A compact batch → what the network sees: float, normalised."""
         ...
 
-    def augment(self, x: Tensor) -> Tensor:
-        """A compact batch → another picture of the same things, prepared."""
+    def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
+        """A compact batch → other samples of the same things, prepared.
+
+        strength: "weak" keeps a sample what it is beyond doubt; "strong" asks more of a learner
+            that compares samples (contrastive views, self-training).
+        """
         ...

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
+from headstart.modalities.base import Strength
 from headstart.settings import Settings, setting
 from headstart.types import Spec
 
@@ -18,6 +19,7 @@ class NumericConfig(Settings):
     """How rows become tensors."""
 
     swap: float = setting(0.0, "share of values that augmentation replaces by another row's")
+    strong_swap: float = setting(0.6, "the same for strong augmentation; 0.6 is SCARF's", flag="")
 
 
 class Numeric:
@@ -26,7 +28,7 @@ class Numeric:
     default_backbone: ClassVar[str] = "mlp"
     Config: ClassVar[type[Settings]] = NumericConfig
 
-    def __init__(self, mean: list[float], std: list[float], swap: float) -> None:
+    def __init__(self, mean: list[float], std: list[float], swap: dict[Strength, float]) -> None:
         self.mean, self.std, self.swap = mean, std, swap
 
     @classmethod
@@ -35,7 +37,8 @@ class Numeric:
         array = np.asarray(train.inputs, dtype=np.float64)
         std = array.std(axis=0)
         std[std < 1e-12] = 1.0  # a constant column carries nothing; leave it at zero
-        return cls(array.mean(axis=0).tolist(), std.tolist(), config.swap)
+        swap: dict[Strength, float] = {"weak": config.swap, "strong": config.strong_swap}
+        return cls(array.mean(axis=0).tolist(), std.tolist(), swap)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Numeric:
@@ -75,9 +78,11 @@ class Numeric:
         """Nothing is left to do."""
         return x
 
-    def augment(self, x: Tensor) -> Tensor:
+    def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
         """Replace a share of the values by those of other rows (SCARF, arXiv:2106.15147)."""
-        if self.swap == 0.0:
+        share = self.swap[strength]
+        if share == 0.0:
             return x
-        others = x[torch.randint(len(x), x.shape, device=x.device), torch.arange(x.shape[1])]
-        return torch.where(torch.rand_like(x) < self.swap, others, x)
+        columns = torch.arange(x.shape[1], device=x.device)
+        others = x[torch.randint(len(x), x.shape, device=x.device), columns]
+        return torch.where(torch.rand_like(x) < share, others, x)

@@ -20,5 +20,49 @@ table = Table(
             "headstart.objectives.variational:Variational",
             "an autoencoder whose codes follow a normal law: it can make new samples",
         ),
+        "simclr": (
+            "headstart.objectives.simclr:SimCLR",
+            "two views of a sample find each other among all others",
+        ),
+        "vicreg": (
+            "headstart.objectives.vicreg:VICReg",
+            "two views the same, all units alive, no two alike",
+        ),
+        "barlow": (
+            "headstart.objectives.barlow:BarlowTwins",
+            "units agree over two views, and no two units say the same",
+        ),
+        "byol": (
+            "headstart.objectives.byol:BYOL",
+            "predict what a slower copy says of another view",
+        ),
+        "simsiam": (
+            "headstart.objectives.simsiam:SimSiam",
+            "predict one view from the other, no gradient on one side",
+        ),
+        "dino": (
+            "headstart.objectives.dino:DINO",
+            "sort a view among prototypes as a slower copy sorts another",
+        ),
+        "lejepa": (
+            "headstart.objectives.lejepa:LeJEPA",
+            "views at one point, all points normally distributed",
+        ),
+        "sparse": (
+            "headstart.objectives.sparse:Sparse",
+            "an autoencoder whose wide code has only a few units active at once",
+        ),
+        "masked": (
+            "headstart.objectives.masked:Masked",
+            "guess the hidden patches of a picture from the visible ones; needs a vit",
+        ),
+        "inpainting": (
+            "headstart.objectives.inpainting:Inpainting",
+            "guess the hidden blocks of a sample; for any backbone",
+        ),
+        "gan": (
+            "headstart.objectives.gan:GAN",
+            "a bidirectional GAN: it makes new samples, and its encoder learns their codes",
+        ),
     },
 )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from headstart.backbones.base import Backbone
+from headstart.modalities.base import Strength
 from headstart.settings import Settings
 from headstart.types import Batch, Step
 
@@ -16,15 +17,17 @@ from headstart.types import Batch, Step
 class Learner(nn.Module, ABC):
     """Something that turns batches into losses.
 
-    views: augmented copies of each sample that it wants.
+    views: augmented copies of each sample that it wants; with more than one it always gets them.
     augment: whether the samples of a batch should be augmented.
     clean: whether it also wants them as they were (`Batch.clean`).
+    usual_batch: the batch size where none is asked for; None leaves it to the number of samples.
     encoder: what fine-tuning starts from.
     """
 
     Config: ClassVar[type[Settings]]
-    views: ClassVar[int] = 1
+    views: int = 1
     needs: ClassVar[type[Backbone]] = Backbone  # type: ignore[type-abstract]
+    usual_batch: ClassVar[int | None] = None
     augment: bool = False
     clean: bool = False
     encoder: Backbone
@@ -32,6 +35,11 @@ class Learner(nn.Module, ABC):
     def players(self) -> dict[str, list[Parameter]]:
         """Parameters by player; each has its own optimiser and its own step a batch."""
         return {"all": [p for p in self.parameters() if p.requires_grad]}
+
+    def strengths(self) -> tuple[Strength, ...]:
+        """How strongly each view is augmented."""
+        every: Strength = "weak" if self.views == 1 else "strong"
+        return (every,) * self.views
 
     def rates(self) -> dict[Parameter, float]:
         """Multipliers of the learning rate for parameters that do not take it whole."""
@@ -51,6 +59,10 @@ class Learner(nn.Module, ABC):
 
     def trivial_loss(self, batch: Batch) -> float | None:  # noqa: ARG002
         """The loss of the best answer that ignores its input; None where that means nothing."""
+        return None
+
+    def project(self, batch: Batch) -> Tensor | None:  # noqa: ARG002
+        """Where it compares samples, `[B, P]`; None when it compares none."""
         return None
 
     def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor] | None:  # noqa: ARG002

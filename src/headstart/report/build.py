@@ -70,6 +70,8 @@ def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
     plots: list[Plot | None] = []
     drawable = run.modality.spec.is_image
     labels = samples.targets if bool(samples.has_label.all()) else None
+    if drawable and (run.learner.augment or run.learner.views > 1):
+        plots.append(_augmented(run, x))
     if run.task is None:
         if drawable:
             plots += [_reconstructions(run, x), _made(run)]
@@ -83,6 +85,19 @@ def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
         maps.embedding(run.embeddings(x[:MOST]), None if labels is None else labels[:MOST])
     )
     return plots
+
+
+def _augmented(run: LoadedRun, x: Tensor) -> Plot:
+    x = x[:SHOWN].to(run.device)
+    made = {
+        "as they are": run.modality.prepare(x),
+        "weakly": run.modality.augment(x),
+        "weakly, again": run.modality.augment(x),
+        "strongly": run.modality.augment(x, "strong"),
+        "strongly, again": run.modality.augment(x, "strong"),
+    }
+    rows = {title: _bright(run, part) for title, part in made.items()}
+    return pictures.augmented(rows, run.modality.state()["augment"]["kind"])
 
 
 @torch.no_grad()

@@ -1,4 +1,7 @@
-"""Write beside, sync, rename: a file is the old one or the new one, never half of either."""
+"""Write beside, sync, rename: a file is the old one or the new one, never half of either.
+
+Of several processes only the first writes; in the others these functions do nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,16 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
+from headstart import processes
 from headstart.errors import UserError
+
+MARK = ".unfinished"  # the end of the name of a file that is being written
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
@@ -20,9 +27,11 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         UserError: the disk is full, the folder has gone or may not be written.
     """
+    if not processes.is_first():
+        return
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=MARK)
         os.close(handle)
         temporary = Path(name)
         write(temporary)
@@ -30,6 +39,7 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+        _sync_folder(path.parent)
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"cannot write {path}: {getattr(error, 'strerror', None) or error}.",
@@ -37,8 +47,8 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
         ) from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def _umask() -> int:

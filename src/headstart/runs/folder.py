@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from headstart import processes
 from headstart.errors import UserError
 from headstart.runs import atomic
 
@@ -30,7 +31,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path, *, resume: bool, overwrite: bool) -> RunFolder:
-        """Open a folder for writing and lock it.
+        """Open a folder for writing and lock it. Of several processes only the first does.
 
         Raises:
             UserError: it holds something already and neither `resume` nor `overwrite` was asked
@@ -39,9 +40,9 @@ class RunFolder:
         folder = cls(path)
         if folder.path.exists() and not folder.path.is_dir():
             raise UserError(f"--out {folder.path} is a file; a run needs a folder.")
-        used = folder.path.is_dir() and any(
-            entry.name != ".lock" for entry in folder.path.iterdir()
-        )
+        if not processes.is_first():
+            return folder
+        used = folder.path.is_dir() and not folder._is_blank()
         if used and not (resume or overwrite):
             raise UserError(
                 f"the folder {folder.path} is not empty.",
@@ -57,6 +58,7 @@ class RunFolder:
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             folder._acquire()
+            folder._sweep()
             if used and overwrite and not resume:
                 folder._clear()
             folder.checkpoints.mkdir(exist_ok=True)
@@ -83,6 +85,21 @@ class RunFolder:
             )
         return folder
 
+    def _is_blank(self) -> bool:
+        """Whether it holds nothing but what a run that was killed at once leaves behind."""
+        return all(
+            entry.name == ".lock"
+            or entry.name.endswith(atomic.MARK)
+            or (entry == self.checkpoints and not any(entry.iterdir()))
+            for entry in self.path.iterdir()
+        )
+
+    def _sweep(self) -> None:
+        """Remove what a process that was killed had begun to write."""
+        for folder in (self.path, self.checkpoints):
+            for unfinished in folder.glob(f".*{atomic.MARK}"):
+                unfinished.unlink(missing_ok=True)
+
     def _acquire(self) -> None:
         # flock is released by the system when its process dies: a crash leaves nothing stuck.
         self._lock = FileLock(self.path / ".lock")
@@ -102,9 +119,12 @@ class RunFolder:
 
     def release(self) -> None:
         """Let other processes write the folder."""
-        if self._lock is not None:
-            self._lock.release()
+        if self._lock is None:
+            return
+        # Removed while it is held: whoever opened the file before finds that it has gone.
+        with suppress(OSError):
             (self.path / ".lock").unlink(missing_ok=True)
+        self._lock.release()
         if not self.config.exists():  # the work was refused before it began: leave no trace
             for folder in (self.checkpoints, self.path):
                 with suppress(OSError):  # it holds something, so it stays
@@ -145,6 +165,8 @@ class RunFolder:
 
     def append_progress(self, record: dict[str, Any]) -> None:
         """Add a line to progress.jsonl."""
+        if not processes.is_first():
+            return
         try:
             with self.progress.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(atomic.finite(record)) + "\n")
@@ -165,5 +187,7 @@ class RunFolder:
 
     def truncate_progress(self, step: int) -> None:
         """Drop lines after `step`: a resumed run writes them again."""
+        if not self.progress.exists():
+            return
         kept = [r for r in self.read_progress() if r.get("step", 0) <= step]
         atomic.write_text(self.progress, "".join(json.dumps(r) + "\n" for r in kept))

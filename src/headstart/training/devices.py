@@ -7,11 +7,14 @@ from pathlib import Path
 
 import torch
 
+from headstart import processes
 from headstart.errors import UserError
 
 
 def pick(name: str) -> torch.device:
     """The device of that name; `auto` takes an accelerator where there is one.
+
+    Each of several processes on a machine takes one of its own.
 
     Raises:
         UserError: PyTorch has no such device here.
@@ -20,7 +23,8 @@ def pick(name: str) -> torch.device:
         if torch.accelerator.is_available():
             found = torch.accelerator.current_accelerator()
             if found is not None:
-                return found
+                own = processes.own_local_rank() if processes.launched() > 1 else found.index
+                return torch.device(found.type, own)
         return torch.device("cpu")
     try:
         device = torch.device(name)
@@ -42,10 +46,13 @@ def use_threads(count: int | None) -> int:
 
 
 def available_threads() -> int:
-    """Cores this process may use: by affinity, and by the control group's quota on Linux."""
+    """Cores this process may use: by affinity, the control group's quota, and OMP_NUM_THREADS."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdecimal() and int(told) > 0:
+        cores = min(cores, int(told))
     quota = Path("/sys/fs/cgroup/cpu.max")
     try:
         limit, period = quota.read_text().split()

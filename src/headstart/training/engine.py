@@ -1,87 +1,61 @@
-"""The loop: batches in a seeded order, every player's step, validation, checkpoints, signals."""
+"""The loop: batches in a seeded order, every player's turn, validation, checkpoints, signals.
+
+What it is made of, a file each: plan (how far each step is), pace (how long things take), timed
+(plans that end on time), gradients (of one process or many), guard (what is not finite reaches no
+weight), logbook (what is written down), average (of weights), judge (validation), watching (who
+looks on), checkpoints, going_on and signals.
+"""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from headstart.data.loader import Loader
+from headstart import collectives
+from headstart.data.loader import Shuffled
 from headstart.errors import InterruptedRunError, UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
-from headstart.training import checkpoints, devices, optimisers
+from headstart.training import checkpoints, devices, going_on, optimisers, timed
+from headstart.training.averaging import average_of
 from headstart.training.config import TrainingConfig
+from headstart.training.gradients import Gradient, check_cut, cut, norm_of
+from headstart.training.guard import Guard
+from headstart.training.judge import Judge
+from headstart.training.logbook import Logbook
+from headstart.training.pace import Pace
+from headstart.training.plan import Plan, plan_for
+from headstart.training.profiling import Clock
+from headstart.training.progress import Progress
 from headstart.training.signals import StopRequest
+from headstart.training.timed import Around
+from headstart.training.watching import Display, Preparation, Validation, Watcher
 from headstart.types import Batch
 
 PATIENCE_WITH_NAN = 20  # steps in a row that may be skipped before the run is given up
-
-
-class Preparation(Protocol):
-    """The part of a modality that the engine needs."""
-
-    def prepare(self, x: Tensor) -> Tensor:
-        """A compact batch → what the network sees."""
-
-    def augment(self, x: Tensor) -> Tensor:
-        """A compact batch → an augmented one."""
-
-
-class Display(Protocol):
-    """Where progress is shown."""
-
-    def update(self, progress: float, text: str) -> None:
-        """Show how far training is."""
-
-
-@dataclass
-class Validation:
-    """How to judge the learner while it trains.
-
-    run: evaluates and gives named figures; metric: the one that chooses; direction: max or min.
-    """
-
-    run: Callable[[], dict[str, float]]
-    metric: str
-    direction: str
-
-
-@dataclass
-class Progress:
-    """Where a run stands; all of it is in a checkpoint."""
-
-    step: int = 0
-    position: int = 0
-    seconds: float = 0.0
-    skipped: int = 0
-    skipped_in_a_row: int = 0
-    stale: int = 0
-    best: dict[str, float] = field(default_factory=dict)
-    best_step: int = 0
-    first_loss: float | None = None
-    last_loss: float | None = None
-    stopped_early: bool = False
+STEPS_A_VOTE = 8  # on accelerators; the processes of a CPU ask each other after every step
 
 
 class Engine:
     """Trains one learner on one set of samples.
 
-    duration, batch_size: resolved; `TrainingConfig` may leave them open.
+    duration, batch_size: resolved; `TrainingConfig` may leave them open. batch_size is of all
+    processes together. watchers: who looks on. say: where sentences for the user go.
+    around: what a run that time decides does before and after training.
     """
 
     def __init__(
         self,
         learner: Learner,
         config: TrainingConfig,
-        data: Loader,
+        data: Shuffled,
         preparation: Preparation,
         *,
         duration: Duration,
@@ -90,6 +64,9 @@ class Engine:
         folder: RunFolder | None = None,
         validation: Validation | None = None,
         display: Display | None = None,
+        watchers: Sequence[Watcher] = (),
+        say: Callable[[str], None] = lambda _: None,
+        around: Around | None = None,
     ) -> None:
         self.learner = learner
         self.config = config
@@ -100,26 +77,44 @@ class Engine:
         self.seed = seed
         self.folder = folder
         self.validation = validation
-        self.display = display
+        self.watchers = list(watchers) if collectives.rank() == 0 else []
+        self.say = say
+        self.around = around or Around()
+        self.processes = collectives.world_size()
         self.device = next(learner.parameters()).device
         self.at = Progress()
-        self.best_weights: dict[str, Tensor] | None = None
-        self.total_steps = duration.steps(batch_size, len(data))
-        self.players = learner.players()
+        self.pace = Pace(config.checkpoint_every)
+        self.planned: Plan | None = plan_for(duration, config, batch_size, len(data))
         rates = learner.rates()
         self.optimisers: dict[str, Optimizer] = {
             name: optimisers.build(parameters, config, rates, self.device)
-            for name, parameters in self.players.items()
+            for name, parameters in learner.players().items()
         }
         self._parameters = {
             name: [p for group in o.param_groups for p in group["params"]]
             for name, o in self.optimisers.items()
         }
-        self._sums: dict[str, Tensor] = {}
-        self._summed = 0
-        self._ema = (
-            {k: v.detach().clone() for k, v in learner.state_dict().items()} if config.ema else None
-        )
+        self.logbook = Logbook(folder, display, self.watchers, len(data))
+        self._guard = Guard(learner, self.optimisers.values(), self.device)
+        self._average = average_of(learner, config, self.optimisers.values(), self._first_batches)
+        self._judge = Judge(learner, self._average, config.patience)
+        self.clock: Clock | None = None
+        self._watched: dict[str, Any] = {}
+        self._started = time.monotonic()
+        self._saved_step, self._saved_time = 0, time.monotonic()
+        check_cut(learner, config.accumulate)
+        if batch_size % self.processes:
+            raise UserError(
+                f"a batch of {batch_size} samples cannot be shared equally by"
+                f" {self.processes} processes.",
+                "Choose another --batch-size; it counts the samples of all processes together.",
+            )
+
+    @property
+    def plan(self) -> Plan:
+        """How far each step is; a run that time decides has one once `fit` has measured."""
+        assert self.planned is not None
+        return self.planned
 
     # ---------------------------------------------------------------- the loop
 
@@ -130,66 +125,106 @@ class Engine:
             InterruptedRunError: a signal came; the checkpoint is written.
             UserError: training diverged, or the folder cannot be written.
         """
-        if resume and self.folder is not None:
-            self._restore(checkpoints.newest(self.folder))
+        self._started = time.monotonic()
+        if resume:
+            going_on.restore(self)
+            self._started -= self.at.seconds
         self.learner.train()
-        started = saved = time.monotonic() - self.at.seconds
-        saved = time.monotonic()
+        if self.planned is None:
+            self.planned = timed.plan(self)
+        self._saved_step, self._saved_time = self.at.step, time.monotonic()
+        for watcher in self.watchers:
+            watcher.on_start(self)
+        self.pace.restart()
+        self.pace.checked = time.monotonic()
         with StopRequest() as stop:
-            while (progress := self._progress()) < 1.0 and not self.at.stopped_early:
-                self._step(progress)
-                self.at.seconds = time.monotonic() - started
-                if self._due(self._log_every()):
-                    self._log(progress)
-                if self.validation is not None and self._due(self._validate_every()):
-                    self._validate()
-                    self.at.seconds = time.monotonic() - started
-                if stop.signal is not None:
-                    self._save()
-                    raise InterruptedRunError(
-                        stop.signal, str(self.folder.path if self.folder else "the run")
-                    )
-                if self._checkpoint_due(saved):
-                    self._save()
-                    saved = time.monotonic()
-        self._finish()
+            while self.at.step < self.plan.total and not self.at.stopped_early:
+                self.step()
+                self._between_steps(stop)
+        if self.at.step > self._saved_step:
+            self.save()
+        self._judge.choose()
+        for watcher in self.watchers:
+            self._watched |= watcher.on_end(self.learner, self.at)
         return self.at
 
-    def _step(self, progress: float) -> None:
-        # Every step begins from (seed, step): nothing of the random state need be saved.
-        torch.default_generator.manual_seed((self.seed << 32) + self.at.step)
-        if self.device.type == "cuda":
-            torch.cuda.manual_seed((self.seed << 32) + self.at.step)
-        batch = self.batch(*self.data.at(self.at.position, self.batch_size))
-        share = optimisers.rate_at(progress, self.config)
-        sound = True
+    def step(self) -> None:
+        """One batch, each player's turn in order; a step that is not finite changes nothing."""
+        self._seed(self.at.step)
+        progress, rate = self.plan.progress(self.at.step), self.plan.rate(self.at.step, self.config)
+        with self.phase("data"):
+            raw = self.data.at(self.at.position, self.batch_size)
+        with self.phase("augmentation"):
+            batch = self.batch(*raw)
+        self._guard.begin()
         for name, optimiser in self.optimisers.items():
-            optimisers.set_rate(optimiser, share)
-            optimiser.zero_grad(set_to_none=True)
-            step = self.learner(batch, player=name, progress=progress)
-            step.loss.backward()
-            norm = self._gradient_norm(name)
-            if not math.isfinite(float(step.loss.detach() + norm)):
-                sound = False
+            if not self._turn(name, optimiser, batch, progress, rate):
                 break
-            optimiser.step()
-            self._add(name, step.loss.detach(), step.logs)
-        self._count(sound=sound)
-        if sound:
+        else:
             self.learner.after_step(progress)
-            self._average()
+            if self._average is not None:
+                self._average.update(self.learner, self.at.step)
+        self._guard.end()
         self.at.step += 1
         self.at.position += self.batch_size
+        if self._guard.asks:
+            self._settle()
+
+    def _turn(
+        self, player: str, optimiser: Optimizer, batch: Batch, progress: float, rate: float
+    ) -> bool:
+        """One player's step; False when it is known not to be finite."""
+        parameters = self._parameters[player]
+        optimisers.set_rate(optimiser, rate)
+        optimiser.zero_grad(set_to_none=True)
+        gradient, steps = Gradient(parameters, len(batch), self.config.accumulate), []
+        for part in cut(batch, self.config.accumulate):
+            with self.phase("forward"):
+                steps.append(self.learner(part, player=player, progress=progress))
+            with self.phase("backward"):
+                gradient.add(steps[-1])
+        with self.phase("optimiser"):
+            loss = gradient.finish()
+            norm = norm_of(parameters, self.config.clip)
+            taken = self._guard.step(optimiser, loss, norm)
+        prefix = "" if len(self.optimisers) == 1 else f"{player}/"
+        for step in steps:
+            figures = {"loss": step.loss, **step.logs, "gradient_norm": norm}
+            self.logbook.add(prefix, figures, step.weight, self._guard.sound)
+        return taken
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """What the engine does within, for whoever times it."""
+        return nullcontext() if self.clock is None else self.clock.phase(name)
+
+    def _first_batches(self, count: int) -> Iterator[tuple[Batch, float]]:
+        """The first batches of the training, always the same, and how far training is."""
+        progress = 0.0 if self.planned is None else self.planned.progress(self.at.step)
+        self._seed(0)
+        for i in range(count):
+            yield self.batch(*self.data.at(i * self.batch_size, self.batch_size)), progress
+
+    def _seed(self, step: int) -> None:
+        # Every step begins from (seed, step): nothing of the random state need be saved.
+        seed = (self.seed << 32) + step
+        torch.default_generator.manual_seed(seed)
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).manual_seed(seed)
 
     def batch(self, x: Tensor, y: Tensor | None) -> Batch:
-        """Compact samples `[B, ...]` → what the learner trains on: its views, augmented."""
-        if not (self.learner.augment or self.learner.views > 1):
-            return self.plain(x, y)
+        """Compact samples `[B, ...]` → what the learner trains on: its views, augmented.
+
+        Of several processes each augments the global batch alike, and takes its own rows.
+        """
         x, y = self._moved(x, y)
-        views = self.learner.views
-        many = x if views == 1 else x.repeat(views, *[1] * (x.ndim - 1))
-        clean = self.preparation.prepare(x) if self.learner.clean else None
-        return Batch(self.preparation.augment(many), y, views, clean)
+        own_y = None if y is None else collectives.local(y)
+        if not (self.learner.augment or self.learner.views > 1):
+            return Batch(self.preparation.prepare(collectives.local(x)), own_y)
+        strengths = self.learner.strengths()
+        clean = self.preparation.prepare(collectives.local(x)) if self.learner.clean else None
+        moved = torch.cat([self.preparation.augment(x, strength) for strength in strengths])
+        views = len(strengths)
+        return Batch(collectives.local(moved, views), own_y, views, clean)
 
     def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
         """Compact samples `[B, ...]` → one view each, as they are."""
@@ -200,21 +235,69 @@ class Engine:
         x = x.to(self.device, non_blocking=True)
         return x, None if y is None else y.to(self.device, non_blocking=True)
 
-    def _gradient_norm(self, player: str) -> Tensor:
-        gradients = [p.grad for p in self._parameters[player] if p.grad is not None]
-        if not gradients:
-            return torch.zeros((), device=self.device)
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if self.config.clip is not None:
-            torch.nn.utils.clip_grads_with_norm_(self._parameters[player], self.config.clip, norm)
-        return norm
+    # ---------------------------------------------------------------- between steps
 
-    def _count(self, *, sound: bool) -> None:
-        if sound:
-            self.at.skipped_in_a_row = 0
-            return
-        self.at.skipped += 1
-        self.at.skipped_in_a_row += 1
+    def _between_steps(self, stop: StopRequest) -> None:
+        """Log, validate, save: what is due. A signal ends the run after it was saved."""
+        self.pace.count()
+        step = self.at.step
+        self.at.seconds = time.monotonic() - self._started
+        if self.plan.due(step, self.plan.log_every):
+            with self.phase("logging"):
+                self._log()
+        if self.validation is not None and self.plan.due(step, self.plan.validate_every):
+            self.logbook.write(self.at, {"validation": self.validate()})
+        self.at.seconds = time.monotonic() - self._started
+        signal_number, save, total = self._vote(stop)
+        if total:
+            self.planned = self.plan.revised(step, total)
+        if signal_number or save or total:
+            self.save()
+        if signal_number:
+            raise InterruptedRunError(
+                signal_number, str(self.folder.path if self.folder else "the run")
+            )
+
+    def _vote(self, stop: StopRequest) -> tuple[int, bool, int]:
+        """The signal that came, whether to save, a new length or 0: alike in every process."""
+        many = collectives.world_size() > 1
+        every = STEPS_A_VOTE if many and self.device.type != "cpu" else 1
+        if self.at.step % every and self.at.step != self.plan.total:
+            return 0, False, 0
+        save = self._checkpoint_due()
+        total = timed.revision(self.plan, self.pace, self.at)
+        if not many:
+            return stop.signal or 0, save, total
+        first = collectives.rank() == 0
+        signal_number, saves, total = collectives.largest(
+            stop.signal or 0, int(save and first), total if first else 0
+        )
+        return signal_number, bool(saves), total
+
+    def _checkpoint_due(self) -> bool:
+        if self.folder is None:
+            return False
+        steps = self.config.checkpoint_every.steps(self.batch_size, len(self.data))
+        if steps is None:
+            passed = time.monotonic() - self._saved_time
+            return passed >= 60 * self.config.checkpoint_every.amount
+        return self.at.step - self._saved_step >= steps
+
+    def _settle(self) -> None:
+        """Count the steps that were skipped; too many in a row end the run."""
+        sound = self._guard.settle()
+        first = self.at.step - len(sound)
+        skipped = [first + i for i, good in enumerate(sound) if not good]
+        for good in sound:
+            self.at.skipped_in_a_row = 0 if good else self.at.skipped_in_a_row + 1
+            if self.at.skipped_in_a_row == PATIENCE_WITH_NAN:
+                break
+        self.at.skipped += len(skipped)
+        if skipped and self.watchers:
+            self._seed(skipped[-1])
+            batch = self.batch(*self.data.at(skipped[-1] * self.batch_size, self.batch_size))
+            for watcher in self.watchers:
+                watcher.on_skip(batch, skipped[-1])
         if self.at.skipped_in_a_row >= PATIENCE_WITH_NAN:
             raise UserError(
                 f"training diverged: the loss or its gradient was not a number for"
@@ -223,118 +306,28 @@ class Engine:
                 " `headstart inspect`.",
             )
 
-    def _average(self) -> None:
-        if self._ema is None:
-            return
-        # A young average follows closely, or the untrained beginning would weigh for long.
-        keep = min(self.config.ema, (1 + self.at.step) / (10 + self.at.step))
-        with torch.no_grad():
-            for name, value in self.learner.state_dict().items():
-                if value.is_floating_point():
-                    self._ema[name].lerp_(value, 1 - keep)
-                else:
-                    self._ema[name].copy_(value)
+    def _log(self) -> None:
+        self._settle()
+        self.pace.measure()
+        self.logbook.training(self.at, self.plan.rate(self.at.step - 1, self.config))
+        metric = None if self.validation is None else self.validation.metric
+        left = self.pace.left(self.plan, self.at.step)
+        self.logbook.show(self.plan.progress(self.at.step), self.at, metric, left)
 
-    # ---------------------------------------------------------------- time
-
-    def _progress(self) -> float:
-        if self.total_steps is not None:
-            return self.at.step / self.total_steps
-        return self.at.seconds / (60 * self.duration.amount)
-
-    def _log_every(self) -> int:
-        if self.total_steps is None:
-            return 50
-        return max(1, min(50, self.total_steps // 40))
-
-    def _validate_every(self) -> int:
-        if self.config.validate_every is not None:
-            steps = self.config.validate_every.steps(self.batch_size, len(self.data))
-            if steps is None:
-                raise UserError("setting 'training.validate_every' cannot be in minutes.")
-            return steps
-        epoch = max(1, len(self.data) // self.batch_size)
-        return max(epoch, (self.total_steps or 0) // 20)
-
-    def _due(self, every: int) -> bool:
-        return self.at.step % every == 0 or self.at.step == self.total_steps
-
-    def _checkpoint_due(self, saved: float) -> bool:
-        if self.folder is None:
-            return False
-        every = self.config.checkpoint_every
-        steps = every.steps(self.batch_size, len(self.data))
-        if steps is None:
-            return time.monotonic() - saved >= 60 * every.amount
-        return self.at.step % steps == 0
-
-    # ---------------------------------------------------------------- figures
-
-    def _add(self, player: str, loss: Tensor, logs: dict[str, Tensor]) -> None:
-        prefix = "" if len(self.optimisers) == 1 else f"{player}/"
-        for name, value in {"loss": loss, **logs}.items():
-            key = prefix + name
-            self._sums[key] = self._sums[key] + value if key in self._sums else value.clone()
-        self._summed += 1
-
-    def _log(self, progress: float) -> None:
-        count = max(1, self._summed // len(self.optimisers))
-        figures = {name: float(value) / count for name, value in self._sums.items()}
-        self._sums, self._summed = {}, 0
-        loss = sum(v for k, v in figures.items() if k == "loss" or k.endswith("/loss"))
-        if self.at.first_loss is None:
-            self.at.first_loss = loss
-        self.at.last_loss = loss
-        self._record({"train": figures, "lr_share": optimisers.rate_at(progress, self.config)})
-        if self.display is not None:
-            self.display.update(self._progress(), f"loss {loss:.4f}{self._best_text()}")
-
-    def _best_text(self) -> str:
-        if self.validation is None or not self.at.best:
-            return ""
-        return f" · best {self.validation.metric} {self.at.best[self.validation.metric]:.4f}"
-
-    def _record(self, figures: dict[str, Any]) -> None:
-        if self.folder is not None:
-            epoch = self.at.position / len(self.data)
-            line = {"step": self.at.step, "epoch": round(epoch, 4), "seconds": self.at.seconds}
-            self.folder.append_progress({**line, **figures})
-
-    def _validate(self) -> None:
+    def validate(self) -> dict[str, float]:
+        """Judge the learner now; `at` and the best weights remember it."""
         assert self.validation is not None
-        # The same draws each time, so that figures differ by the weights alone.
-        torch.default_generator.manual_seed(self.seed)
-        kept = self._swap_in_average()
-        self.learner.eval()
-        with torch.no_grad():
-            figures = self.validation.run()
-        self.learner.train()
-        self._record({"validation": figures})
-        sign = 1.0 if self.validation.direction == "max" else -1.0
-        value = sign * figures[self.validation.metric]
-        if not self.at.best or value > sign * self.at.best[self.validation.metric]:
-            self.at.best, self.at.best_step, self.at.stale = figures, self.at.step, 0
-            self.best_weights = {k: v.clone() for k, v in self.learner.state_dict().items()}
-        else:
-            self.at.stale += 1
-            patience = self.config.patience
-            self.at.stopped_early = patience is not None and self.at.stale >= patience
-        if kept is not None:
-            self.learner.load_state_dict(kept)
+        with self.pace.timing("validation"), self.phase("validation"):
+            return self._judge.validate(self.validation, self.watchers, self.at, self.seed)
 
-    def _swap_in_average(self) -> dict[str, Tensor] | None:
-        if self._ema is None:
-            return None
-        kept = {k: v.clone() for k, v in self.learner.state_dict().items()}
-        self.learner.load_state_dict(self._ema)
-        return kept
+    # ---------------------------------------------------------------- what is said of it
 
     def length(self) -> str:
         """How long training is, in words."""
-        if self.total_steps is None:
+        if self.planned is None:
             return str(self.duration)
-        epochs = self.total_steps * self.batch_size / len(self.data)
-        return f"{self.total_steps:,} steps of {self.batch_size} ({epochs:.1f} epochs)"
+        epochs = self.plan.total * self.batch_size / len(self.data)
+        return f"{self.plan.total:,} steps of {self.batch_size} ({epochs:.1f} epochs)"
 
     def summary(self) -> dict[str, Any]:
         """The part of `result.json` that says how training went."""
@@ -344,55 +337,56 @@ class Engine:
             "seconds": at.seconds,
             "steps": at.step,
             "batch_size": self.batch_size,
+            "processes": self.processes,
             "epochs": at.position / len(self.data),
             "samples_per_second": at.position / max(at.seconds, 1e-9),
             "loss": at.last_loss,
             "best_step": at.best_step,
             "stopped_early": at.stopped_early,
+            **self._watched,
         }
 
     # ---------------------------------------------------------------- state
 
-    def _finish(self) -> None:
-        if self.folder is not None:
-            self._save()
-        if self.best_weights is not None:
-            self.learner.load_state_dict(self.best_weights)
-        elif self._ema is not None:
-            self.learner.load_state_dict(self._ema)
-        self.learner.eval()
-
-    def _save(self) -> None:
-        if self.folder is None:
-            return
-        tree = {
+    def state_dict(self) -> dict[str, Any]:
+        """All that a run needs to go on as if it had never stopped."""
+        return {
             "learner": self.learner.state_dict(),
             "optimisers": {name: o.state_dict() for name, o in self.optimisers.items()},
-            "progress": vars(self.at),
-            "best_weights": self.best_weights,
-            "average": self._ema,
-            "sums": self._sums,
-            "summed": self._summed,
+            "progress": dict(vars(self.at)),
+            "plan": None if self.planned is None else dict(vars(self.planned)),
+            "duration": str(self.duration),
+            "judge": self._judge.state_dict(),
+            "figures": self.logbook.figures.state_dict(),
+            "watchers": {w.name: w.state_dict() for w in self.watchers if w.name},
         }
-        checkpoints.save(self.folder, self.at.step, tree)
 
-    def _restore(self, tree: dict[str, Any] | None) -> None:
-        if tree is None:
-            return
+    def load_state_dict(self, tree: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
         self.learner.load_state_dict(tree["learner"])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(tree["optimisers"][name])
         self.at = Progress(**tree["progress"])
-        self.best_weights, self._ema = tree["best_weights"], tree["average"]
-        self._sums = {k: v.to(self.device) for k, v in tree["sums"].items()}
-        self._summed = tree["summed"]
+        self.planned = None if tree["plan"] is None else Plan(**tree["plan"])
+        self._judge.load_state_dict(tree["judge"], self.device)
+        self.logbook.figures.load_state_dict(tree["figures"], self.device)
+        for watcher in self.watchers:
+            if watcher.name in tree["watchers"]:
+                watcher.load_state_dict(tree["watchers"][watcher.name])
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        self._settle()
         if self.folder is not None:
-            self.folder.truncate_progress(self.at.step)
+            with self.pace.timing("checkpoint"), self.phase("checkpoint"):
+                checkpoints.save(self.folder, self.at.step, self.state_dict())
+            self._saved_step, self._saved_time = self.at.step, time.monotonic()
 
 
 def place(learner: Learner, config: TrainingConfig) -> torch.device:
-    """Put a learner where the settings say, with the threads they allow."""
+    """Put a learner where the settings say, with the threads they allow; meet other processes."""
     device = devices.pick(config.device)
     devices.use_threads(config.threads)
+    collectives.join(device)
     learner.to(device)
     return device

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from headstart.data.dataset import Dataset, Kind, Samples
 from headstart.data.inputs import open_inputs
-from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.runs.atomic import write_text, write_with
 from headstart.settings import Faults, resolve
@@ -68,7 +67,6 @@ def evaluate(
                 f"the {name} split of {data.path} has no labels to compare with.",
                 "Use headstart predict for samples without labels.",
             )
-    # Whatever lies in memory is judged in pieces; so is what is streamed.
     with Supply({name: samples}, run.modality, data, seed=0, batch_size=CHUNK, say=say) as supply:
         found: dict[str, Any] = {"data": data.path, "split": name}
         parts = (x for x, _ in supply.loaders[name].in_order(CHUNK))
@@ -169,13 +167,13 @@ def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
     learned = resolve(DataConfig, run.config.get("data", {}), faults, "data")
     faults.raise_if_any()
     assert learned is not None
-    seed = int(run.config.get("seed", 0))
     if _same(data.path, learned.path):
         given = {name: value for name, value in vars(data).items() if value is not None}
-        dataset = assemble.open_source(DataConfig(**{**vars(learned), **given}), seed)
-        dataset = ensure_test(dataset, seed)
+        # The split that was made then is made again, whatever seed the question comes with.
+        same = {**vars(learned), **given, "split_seed": learned.split_seed}
+        dataset = assemble.open_data(DataConfig(**same))
     else:
-        dataset = assemble.open_source(data, seed)
+        dataset = assemble.open_source(data)
     _check_kind(run, dataset.kind, data.path)
     return dataset
 
@@ -216,6 +214,6 @@ def _losses(run: LoadedRun, parts: Iterable[torch.Tensor]) -> dict[str, Any]:
     count = 0
     for part in parts:
         count += len(part)
-        for name, value in run.learner.score(run.batch(part)).items():
+        for name, value in run.learner.score(run.judged(part)).items():
             totals[name] = totals.get(name, 0.0) + float(value) * len(part)
     return {**{name: total / count for name, total in totals.items()}, "n": count}

@@ -57,12 +57,16 @@ def component(
     return Component(name, cls, resolve(cls.Config, rest, faults, where))
 
 
-def open_data(config: DataConfig, seed: int) -> Dataset:
-    """Read the source and make the splits it lacks."""
-    return ensure_test(open_source(config, seed), seed)
+def open_data(config: DataConfig) -> Dataset:
+    """Read the source and make the splits it lacks.
+
+    Pre-training and every draw of labels must agree on what is test, so this hangs on a seed of
+    its own.
+    """
+    return ensure_test(open_source(config), config.split_seed)
 
 
-def open_source(config: DataConfig, seed: int) -> Dataset:
+def open_source(config: DataConfig) -> Dataset:
     """Read the source with the splits it has.
 
     Raises:
@@ -77,7 +81,6 @@ def open_source(config: DataConfig, seed: int) -> Dataset:
         validation=config.validation,
         test=config.test,
         file_column=config.file_column,
-        seed=seed,
     )
 
 
@@ -129,9 +132,13 @@ def begin(
 
 def _refuse_changes(folder: RunFolder, plain: dict[str, Any]) -> None:
     free = {
-        "training.duration", "training.device", "training.threads", "training.checkpoint_every",
-        "data.max_memory", "data.workers",
-    }  # fmt: skip
+        "training.duration",
+        "training.device",
+        "training.threads",
+        "training.checkpoint_every",
+        "data.max_memory",
+        "data.workers",
+    }
     before, now = dict(_leaves(folder.read_config())), dict(_leaves(plain))
     changed = [k for k in {**before, **now} if before.get(k) != now.get(k) and k not in free]
     if changed:
@@ -153,11 +160,14 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def batch_size_for(samples: int, asked: int | None) -> int:
-    """The batch size asked for, or one that suits the number of samples; never above it."""
+def batch_size_for(samples: int, asked: int | None, usual: int | None = None) -> int:
+    """The batch size asked for, or one that suits the number of samples; never above it.
+
+    usual: what the learner would have, whatever the number of samples.
+    """
     if asked is not None and asked < 1:
         raise UserError(f"--batch-size must be at least 1, not {asked}.")
-    size = asked or next(size for limit, size in MINUTE_BATCHES if samples <= limit)
+    size = asked or usual or next(size for limit, size in MINUTE_BATCHES if samples <= limit)
     return max(1, min(size, samples))
 
 

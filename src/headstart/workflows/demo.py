@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.runs.folder import RunFolder
-from headstart.training.engine import Display
+from headstart.training.watching import Display
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.finetune import finetune

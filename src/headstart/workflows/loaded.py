@@ -64,6 +64,14 @@ class LoadedRun:
         x = self.modality.prepare(x.to(self.device))
         return Batch(x, None if y is None else y.to(self.device))
 
+    def judged(self, x: Tensor) -> Batch:
+        """Compact samples `[B, ...]` → what it is judged on: its views, or one as it is."""
+        views = self.learner.views
+        if views == 1:
+            return self.batch(x)
+        many = x.to(self.device).repeat(views, *[1] * (x.ndim - 1))
+        return Batch(self.modality.augment(many, "strong"), views=views)
+
     @torch.no_grad()
     def embeddings(self, x: Tensor) -> Tensor:
         """Compact samples `[N, ...]` → the encoder's pooled features, float32 `[N, D]`."""

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 from typing import Any
 
 from headstart import backbones, modalities, objectives
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.loader import Loader
 from headstart.data.splits import cut
+from headstart.errors import UserError
 from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
-from headstart.training import health
-from headstart.training.engine import Display, Engine, Validation, place
+from headstart.training.engine import Engine, place
+from headstart.training.health import PROBE, Health
+from headstart.training.timed import Around
+from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
-from headstart.workflows.assemble import Say
+from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import PretrainConfig
+from headstart.workflows.onlookers import onlookers, probe_for
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import save_model
 
 EPOCHS = 10
 FEWEST_STEPS = 1_500
-PROBE = 512  # samples that health looks at
 HELD_OUT = 0.05
 
 
@@ -33,24 +38,27 @@ def pretrain(
     *,
     dataset: Dataset | None = None,
     resume: bool = False,
+    around: Around | None = None,
     display: Display | None = None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Pre-train and leave a finished run in `folder`; returns its `result.json`.
 
     dataset: samples in memory; by default those that `config.data` names.
+    around: of a run that time decides, when it began and what the caller does afterwards.
 
     Raises:
         UserError: settings or data are wrong; all faults of the settings are named at once.
         InterruptedRunError: a signal came; the run can be resumed.
     """
+    around = around or Around()
     faults = Faults()
     objective = assemble.component(
         objectives.table, config.objective, "autoencoder", "objective", faults
     )
     kind = config.modality.get("name")
     if dataset is None and not faults.lines:
-        dataset = assemble.open_data(config.data, config.seed)
+        dataset = assemble.open_data(config.data)
     kind = kind or (dataset.kind if dataset else "image")
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
@@ -64,24 +72,32 @@ def pretrain(
         "backbone": backbone.plain(),
         "objective": objective.plain(),
     }
-    encoder = assemble.build_backbone(backbone, modality.spec, config.seed)
-    learner: Learner = objective.cls(objective.config, encoder, modality.spec)
+    learner = _learner(objective, backbone, modality, config.seed)
+    health = Health(say)
+    probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
     splits = _splits(dataset, config.seed)
-    size = assemble.batch_size_for(len(splits["train"]), config.training.batch_size)
+    size = _batch_size(learner, len(splits["train"]), config)
     with Supply(
         splits, modality, config.data, seed=config.seed, batch_size=size, say=say
     ) as supply:
         engine = _engine(
-            learner, supply, modality, config, size=size, folder=folder, display=display
+            learner,
+            supply,
+            modality,
+            config,
+            batch_size=size,
+            folder=folder,
+            display=display,
+            watchers=onlookers(config.training, health, *([probe] if probe else [])),
+            say=say,
+            around=around,
         )
         assemble.begin(folder, plain, modality.state(), resume=resume)
         for note in (*dataset.notes, *supply.notes):
             say(note)
         say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
-        started = time.monotonic()
         at = engine.fit(resume=resume)
-        x, _ = engine.data.at(0, min(PROBE, len(engine.data)))
-        findings = health.examine(learner, engine.plain(x), at)
+        findings = health.verdict(engine)
         skipped = supply.skipped(at.position)
     save_model(folder.model, learner)
     result = {
@@ -91,9 +107,10 @@ def pretrain(
         "backbone": backbone.name,
         "data": config.data.path,
         **engine.summary(),
-        "wall_seconds": time.monotonic() - started,
+        "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
+        "labels_probed": len(probe) if probe else 0,
         "val": at.best,
         "health": findings,
         "skipped": skipped,
@@ -116,15 +133,41 @@ def _splits(dataset: Dataset, seed: int) -> dict[str, Samples]:
     return splits
 
 
+def _batch_size(learner: Learner, samples: int, config: PretrainConfig) -> int:
+    size = assemble.batch_size_for(samples, config.training.batch_size, learner.usual_batch)
+    if learner.views > 1 and size < 2:
+        raise UserError(
+            "this objective compares the samples of a batch: it needs at least 2.",
+            "Use a larger --batch-size.",
+        )
+    return size
+
+
+def _learner(objective: Component, backbone: Component, modality: Modality, seed: int) -> Learner:
+    needs = objective.cls.needs
+    if not issubclass(backbone.cls, needs):
+        fit = [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
+        raise UserError(
+            f"objective '{objective.name}' does not work with backbone '{backbone.name}'.",
+            f"Use --backbone {' or '.join(fit)}.",
+        )
+    encoder = assemble.build_backbone(backbone, modality.spec, seed)
+    learner: Learner = objective.cls(objective.config, encoder, modality.spec)
+    return learner
+
+
 def _engine(
     learner: Learner,
     supply: Supply,
     modality: Modality,
     config: PretrainConfig,
     *,
-    size: int,
+    batch_size: int,
     folder: RunFolder,
     display: Display | None,
+    say: Say,
+    watchers: list[Watcher],
+    around: Around,
 ) -> Engine:
     place(learner, config.training)
     data = supply.loaders["train"]
@@ -134,12 +177,15 @@ def _engine(
         data,
         modality,
         duration=assemble.duration_for(
-            config.training.duration, len(data), size, EPOCHS, FEWEST_STEPS
+            config.training.duration, len(data), batch_size, EPOCHS, FEWEST_STEPS
         ),
-        batch_size=size,
+        batch_size=batch_size,
         seed=config.seed,
         folder=folder,
         display=display,
+        watchers=watchers,
+        say=say,
+        around=replace(around, scored=2 * PROBE),
     )
     if "validation" in supply.loaders:
         engine.validation = _validation(engine, supply.loaders["validation"])
@@ -147,10 +193,13 @@ def _engine(
 
 
 def _validation(engine: Engine, held: Loader) -> Validation:
+    # Equal parts: losses over comparisons depend on how many samples are compared.
+    size = math.ceil(len(held) / math.ceil(len(held) / 512))
+
     def run() -> dict[str, float]:
         totals: dict[str, float] = {}
         count = 0
-        for x, y in held.in_order(512):
+        for x, y in held.in_order(size):
             # Samples are judged as they are, unless the objective compares views of them.
             batch = engine.batch(x, y) if engine.learner.views > 1 else engine.plain(x, y)
             count += len(batch)

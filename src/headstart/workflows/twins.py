@@ -6,7 +6,7 @@ from typing import Any
 
 from headstart.runs.folder import RunFolder
 from headstart.settings import as_plain
-from headstart.training.engine import Display
+from headstart.training.watching import Display
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.pretrain import pretrain

@@ -1,0 +1,78 @@
+"""Validation while training: the best weights are kept, and patience may end the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from headstart import collectives
+from headstart.parts.learner import Learner
+from headstart.training.averaging import Average
+from headstart.training.progress import Progress
+from headstart.training.watching import Validation, Watcher
+
+
+class Judge:
+    """Judges a learner, or the average of its weights if one is kept."""
+
+    def __init__(self, learner: Learner, average: Average | None, patience: int | None) -> None:
+        self.learner = learner
+        self.average = average
+        self.patience = patience
+        self.best_weights: dict[str, Tensor] | None = None
+
+    def validate(
+        self, validation: Validation, watchers: list[Watcher], at: Progress, seed: int
+    ) -> dict[str, float]:
+        """Judge, remember in `at` and here if it is the best so far; returns all figures.
+
+        Every process judges alike, on all samples; the first one's figures decide.
+        """
+        # The same draws each time, so that figures differ by the weights alone.
+        torch.default_generator.manual_seed(seed)
+        if self.average is not None:
+            self.average.swap(self.learner)
+        self.learner.eval()
+        with torch.no_grad(), collectives.apart():
+            figures = validation.run()
+            more: dict[str, float] = {}
+            for watcher in watchers:
+                more |= watcher.on_validate(self.learner, figures)
+        figures = collectives.from_first(figures)
+        self._compare(validation, figures, at)
+        self.learner.train()
+        if self.average is not None:
+            self.average.swap(self.learner)
+        return {**more, **figures}
+
+    def _compare(self, validation: Validation, figures: dict[str, float], at: Progress) -> None:
+        sign = 1.0 if validation.direction == "max" else -1.0
+        value = sign * figures[validation.metric]
+        if not at.best or value > sign * at.best[validation.metric]:
+            at.best, at.best_step, at.stale = figures, at.step, 0
+            self.best_weights = {k: v.clone() for k, v in self.learner.state_dict().items()}
+        else:
+            at.stale += 1
+            at.stopped_early = self.patience is not None and at.stale >= self.patience
+
+    def choose(self) -> None:
+        """Leave the best weights in the learner; without a validation the average, or the last."""
+        if self.best_weights is not None:
+            self.learner.load_state_dict(self.best_weights)
+        elif self.average is not None:
+            self.average.take(self.learner)
+        self.learner.eval()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best weights, and the average."""
+        average = None if self.average is None else self.average.state_dict()
+        return {"best_weights": self.best_weights, "average": average}
+
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        """Take up what `state_dict` gave."""
+        best, average = state["best_weights"], state["average"]
+        self.best_weights = None if best is None else {k: v.to(device) for k, v in best.items()}
+        if self.average is not None:
+            self.average.load_state_dict(average, device)
