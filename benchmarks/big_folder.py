@@ -33,15 +33,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--steps", type=int, default=None)
+    parser.add_argument("--pictures", help="a folder of pictures made before, to be kept")
     options = parser.parse_args()
     count, bound = (5_000, "20MB") if options.quick else (200_000, "200MB")
     steps = options.steps or (60 if options.quick else 400)
     with tempfile.TemporaryDirectory(prefix="headstart-big-") as place:
         root = Path(place)
-        size = generate(root / "photos", count, SIDE)
-        generate(root / "few", max(count // 100, 500), SIDE)
-        print(f"{count:,} JPEGs of {mega(size)}; decoded {mega(count * 3 * SIDE**2)};", end=" ")
-        print(f"--max-memory {bound}", flush=True)
+        if options.pictures:
+            for name in ("photos", "few"):
+                (root / name).symlink_to(Path(options.pictures).resolve() / name)
+        else:
+            generate(root / "photos", count, SIDE)
+            generate(root / "few", max(count // 100, 500), SIDE)
+        print(f"{count:,} JPEGs; decoded {mega(count * 3 * SIDE**2)}; --max-memory {bound}")
         runs(root, steps, bound)
         speed(root)
 
