@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from headstart.data.loader import Resident
+from headstart.data.loader import Loader
 
 
 class Mixed:
@@ -15,7 +15,7 @@ class Mixed:
     a batch is a function of (seed, position), for batches of one size.
     """
 
-    def __init__(self, few: Resident, many: Resident, share: float) -> None:
+    def __init__(self, few: Loader, many: Loader, share: float) -> None:
         """share: of a batch that comes from the few, at least one sample of each set."""
         self.few = few
         self.many = many

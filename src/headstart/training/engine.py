@@ -18,8 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from headstart import collectives
-from headstart.data.loader import Resident
-from headstart.data.mixed import Mixed
+from headstart.data.loader import Shuffled
 from headstart.errors import InterruptedRunError, UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
@@ -56,7 +55,7 @@ class Engine:
         self,
         learner: Learner,
         config: TrainingConfig,
-        data: Resident | Mixed,
+        data: Shuffled,
         preparation: Preparation,
         *,
         duration: Duration,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from headstart.settings import Settings, setting
+from headstart.settings import Settings, Size, setting
 from headstart.training.config import TrainingConfig
 
 
@@ -21,6 +21,12 @@ class DataConfig(Settings):
         0, "of the test split that is made where there is none; the same for every --seed", flag=""
     )
     on_bad: Literal["fail", "skip"] = setting("fail", "what to do with samples that are damaged")
+    max_memory: Size | None = setting(
+        None, "memory that samples may take, as 500MB; by default half of what is available"
+    )
+    workers: int | None = setting(
+        None, "processes that decode samples; by default as many as there are processors", flag=""
+    )
 
 
 class PretrainConfig(Settings):

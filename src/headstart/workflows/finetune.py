@@ -12,7 +12,7 @@ import torch
 from headstart import backbones, modalities, tasks
 from headstart.backbones.base import Backbone
 from headstart.data.dataset import Dataset
-from headstart.data.loader import Resident
+from headstart.data.loader import Loader, Shuffled
 from headstart.data.mixed import Mixed
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
@@ -36,7 +36,8 @@ from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.onlookers import onlookers
-from headstart.workflows.sets import Labelled, Sets, cut_sets
+from headstart.workflows.sets import REST, cut_sets
+from headstart.workflows.supply import Supply
 from headstart.workflows.weights import hand_over, read_model, save_model
 
 EPOCHS = 12
@@ -86,60 +87,61 @@ def finetune(
         classes=parts.task.cls.classes_apart,
         pictures=parts.modality.spec.is_image,
     )
-    sets = cut_sets(config, dataset, parts.modality, classes=parts.task.cls.classes_apart)
-    learn, validate, test = sets.learn, sets.validate, sets.test
-    state = parts.task.cls.fit(parts.task.config, learn.samples.targets)
+    splits = cut_sets(config, dataset, classes=parts.task.cls.classes_apart)
+    state = parts.task.cls.fit(parts.task.config, splits["train"].targets)
     task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
-    for part, name in ((learn, "train"), (validate, "validation"), (test, "test")):
-        if len(part):
-            assert part.samples.targets is not None
-            part.y = task.encode(part.samples.targets, name)
+    encoded = {
+        name: task.encode(samples.targets, name)
+        for name, samples in splits.items()
+        if name != REST and samples.targets is not None
+    }
+    counts = {name: len(splits.get(name, ())) for name in ("train", "validation", "test", REST)}
     learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
     pupil: Learner = learner
     if parts.self_training is not None:
-        pupil = SelfTraining(parts.self_training, learner, class_shares(learn.y))
+        pupil = SelfTraining(parts.self_training, learner, class_shares(encoded["train"]))
         learner = pupil.teacher
+        encoded[REST] = torch.full((counts[REST],), UNLABELLED)
     health = Health(say)
-    engine = _engine(
-        pupil,
-        learner,
-        config,
-        parts.modality,
-        sets,
-        folder=folder,
-        display=display,
-        say=say,
-        watchers=onlookers(config.training, health),
-        around=replace(around, scored=len(learn) + len(validate) + len(test)),
-    )
-    assemble.begin(
-        folder,
-        {
-            **as_plain(config),
-            "modality": parts.modality_plain,
-            "backbone": parts.backbone,
-            "task": parts.task.plain(),
-            "finetune": as_plain(parts.how),
-            "self_training": as_plain(parts.self_training) if parts.self_training else {},
-        },
-        {**parts.modality.state(), "task": {"name": parts.task.name, **state}},
-        resume=resume,
-    )
-    for note in dataset.notes:
-        say(note)
-    if parts.hand_over:
-        say(parts.hand_over)
-    rest = f", and on {len(sets.rest):,} samples without" if parts.self_training else ""
-    say(
-        f"fine-tuning on {len(learn):,} labels ({len(validate):,} more to validate with){rest},"
-        f" {engine.length()}, on {engine.device}"
-    )
-    at = engine.fit(resume=resume)
-    save_model(folder.model, learner)
-    fit = score(engine, learner, learn)
-    validated = score(engine, learner, validate) if len(validate) else None
-    losses = None if validated is None else (fit["loss"], validated["loss"])
-    findings = health.verdict(engine, losses)
+    size = _batch_size(pupil, counts, config)
+    with Supply(
+        splits, parts.modality, config.data, seed=config.seed, batch_size=size, say=say
+    ) as supply:
+        for name, targets in encoded.items():
+            supply.loaders[name].y = targets
+        engine = _engine(
+            pupil,
+            learner,
+            config,
+            parts.modality,
+            supply,
+            batch_size=size,
+            folder=folder,
+            display=display,
+            say=say,
+            watchers=onlookers(config.training, health),
+            around=replace(around, scored=sum(counts.values()) - counts[REST]),
+        )
+        _begin(config, folder, parts, state, resume=resume)
+        for note in (*dataset.notes, *supply.notes, parts.hand_over):
+            if note is not None:
+                say(note)
+        rest = f", and on {counts[REST]:,} samples without" if parts.self_training else ""
+        say(
+            f"fine-tuning on {counts['train']:,} labels ({counts['validation']:,} more to validate"
+            f" with){rest}, {engine.length()}, on {engine.device}"
+        )
+        at = engine.fit(resume=resume)
+        save_model(folder.model, learner)
+        scores = {
+            name: score(engine, learner, loader)
+            for name, loader in supply.loaders.items()
+            if name != REST
+        }
+        fit, validated = scores["train"], scores.get("validation")
+        losses = None if validated is None else (fit["loss"], validated["loss"])
+        findings = health.verdict(engine, losses)
+        skipped = supply.skipped(at.position)
     result = {
         "status": "done",
         "command": "finetune",
@@ -151,31 +153,48 @@ def finetune(
         **engine.summary(),
         "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.parameters()),
-        "labels": len(learn) + len(validate),
-        "labels_train": len(learn),
-        "labels_validation": len(validate),
-        "unlabelled": len(sets.rest),
+        "labels": counts["train"] + counts["validation"],
+        "labels_train": counts["train"],
+        "labels_validation": counts["validation"],
+        "unlabelled": counts[REST],
         "train": fit,
         "val": at.best,
-        "test": score(engine, learner, test) if len(test) else {},
+        "test": scores.get("test", {}),
         "health": findings,
-        "skipped": sets.skipped,
-        "notes": dataset.notes,
+        "skipped": skipped,
+        "notes": [*dataset.notes, *supply.notes],
         "versions": assemble.versions(),
     }
     folder.write_json(folder.result, result)
     return result
 
 
+def _begin(
+    config: FinetuneConfig, folder: RunFolder, parts: _Parts, state: dict[str, Any], *, resume: bool
+) -> None:
+    plain = {
+        **as_plain(config),
+        "modality": parts.modality_plain,
+        "backbone": parts.backbone,
+        "task": parts.task.plain(),
+        "finetune": as_plain(parts.how),
+        "self_training": as_plain(parts.self_training) if parts.self_training else {},
+    }
+    preprocessing = {**parts.modality.state(), "task": {"name": parts.task.name, **state}}
+    assemble.begin(folder, plain, preprocessing, resume=resume)
+
+
 @torch.no_grad()
-def score(engine: Engine, learner: Supervised, part: Labelled) -> dict[str, Any]:
+def score(engine: Engine, learner: Supervised, data: Loader) -> dict[str, Any]:
     """The loss and the task's figures over labelled samples."""
     parts = [
-        learner.outputs(engine.plain(x)).float().cpu() for x, _ in Resident(part.x).in_order(512)
+        (learner.outputs(engine.plain(x)).float().cpu(), y)
+        for x, y in data.in_order(512)
+        if y is not None
     ]
-    outputs = torch.cat(parts)
-    loss = float(learner.task.loss(outputs, part.y))
-    return {**learner.task.figures(outputs, part.y), "loss": loss}
+    outputs, targets = (torch.cat(column) for column in zip(*parts, strict=True))
+    loss = float(learner.task.loss(outputs, targets))
+    return {**learner.task.figures(outputs, targets), "loss": loss}
 
 
 def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Parts]:
@@ -243,13 +262,23 @@ def _parts_of_run(
     return _Parts(task, raw["backbone"], how, alone, modality, raw["modality"], encoder, said)
 
 
+def _batch_size(pupil: Learner, counts: dict[str, int], config: FinetuneConfig) -> int:
+    if isinstance(pupil, SelfTraining):
+        samples = counts["train"] + counts[REST]
+        return assemble.batch_size_for(
+            samples, config.training.batch_size, SelfTraining.usual_batch
+        )
+    return assemble.batch_size_for(counts["train"], config.training.batch_size)
+
+
 def _engine(
     pupil: Learner,
     learner: Supervised,
     config: FinetuneConfig,
     modality: Modality,
-    sets: Sets,
+    supply: Supply,
     *,
+    batch_size: int,
     folder: RunFolder,
     display: Display | None,
     say: Say,
@@ -258,25 +287,20 @@ def _engine(
 ) -> Engine:
     """pupil: what is trained; learner: what answers afterwards, the pupil itself or its teacher."""
     place(pupil, config.training)
-    learn, validate = sets.learn, sets.validate
-    few = Resident(learn.x, learn.y, seed=config.seed)
-    data: Resident | Mixed = few
-    size = assemble.batch_size_for(len(learn), config.training.batch_size)
+    few = supply.loaders["train"]
+    data: Shuffled = few
     epochs, fewest = EPOCHS, FEWEST_STEPS
     if isinstance(pupil, SelfTraining):
-        unknown = torch.full((len(sets.rest),), UNLABELLED)
-        data = Mixed(few, Resident(sets.rest, unknown, seed=config.seed), pupil.config.share)
-        size = assemble.batch_size_for(
-            len(data), config.training.batch_size, SelfTraining.usual_batch
-        )
+        data = Mixed(few, supply.loaders[REST], pupil.config.share)
         epochs, fewest = SELF_TRAINING_EPOCHS, SELF_TRAINING_FEWEST_STEPS
+    length = assemble.duration_for(config.training.duration, len(data), batch_size, epochs, fewest)
     engine = Engine(
         pupil,
         config.training,
         data,
         modality,
-        duration=assemble.duration_for(config.training.duration, len(data), size, epochs, fewest),
-        batch_size=size,
+        duration=length,
+        batch_size=batch_size,
         seed=config.seed,
         folder=folder,
         display=display,
@@ -284,11 +308,12 @@ def _engine(
         say=say,
         around=around,
     )
-    if len(validate):
+    held = supply.loaders.get("validation")
+    if held is not None:
         engine.validation = Validation(
             lambda: {
                 name: value
-                for name, value in score(engine, learner, validate).items()
+                for name, value in score(engine, learner, held).items()
                 if isinstance(value, int | float) and name != "n"
             },
             learner.task.metric,
