@@ -9,6 +9,7 @@ from torch import Tensor
 
 from headstart.parts.laws import diversity, frechet_distance, reduced
 from headstart.parts.learner import Learner
+from headstart.training import comparison
 from headstart.training.progress import Progress
 from headstart.types import Batch
 
@@ -42,6 +43,7 @@ def examine(learner: Learner, probe: Batch, at: Progress) -> dict[str, Any]:
         )
     findings += _reconstruction(learner, probe, figures)
     findings += _made(learner, probe, figures)
+    findings += comparison.examine(learner, probe, figures)
     dead = figures["dead_units"]
     if dead == pooled.shape[1]:
         findings.append(
@@ -60,7 +62,8 @@ def examine(learner: Learner, probe: Batch, at: Progress) -> dict[str, Any]:
                 "Use an activation that cannot die (--activation gelu), or a lower --lr.",
             )
         )
-    if at.first_loss is not None and at.last_loss is not None and not learner.game:
+    moving = learner.game or learner.chases
+    if at.first_loss is not None and at.last_loss is not None and not moving:
         limit = at.first_loss + 0.05 * abs(at.first_loss)
         if at.last_loss > limit:
             findings.append(

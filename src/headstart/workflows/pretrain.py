@@ -18,6 +18,7 @@ from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
 from headstart.training import health
+from headstart.training.config import TrainingConfig
 from headstart.training.engine import Engine, place
 from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation
@@ -140,9 +141,12 @@ def _engine(
             "this objective compares the samples of a batch: it needs at least 2.",
             "Use a larger --batch-size.",
         )
+    training = config.training
+    if training.lr is None and training.optimizer == TrainingConfig.optimizer:
+        training = replace(training, lr=learner.usual_lr)
     engine = Engine(
         learner,
-        config.training,
+        training,
         data,
         material.modality,
         duration=assemble.duration_for(
@@ -173,7 +177,7 @@ def _validation(engine: Engine, held: Resident) -> Validation:
                 totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
         return {name: total / len(held) for name, total in totals.items()}
 
-    return Validation(run, "loss", "min")
+    return Validation(run, "loss", "last" if engine.learner.chases else "min")
 
 
 def _probe(data: Resident) -> torch.Tensor:
