@@ -2,8 +2,8 @@
 
 A teacher, the moving average of the student (Tarvainen and Valpola, 2017, arXiv:1703.01780),
 looks at a weakly augmented view of every sample and answers; the student sees a strongly
-augmented view of what is unlabelled and must answer alike (FixMatch, Sohn et al., 2020, arXiv:2001.07685). How much an
-answer counts is a matter of `trust`:
+augmented view of what is unlabelled and must answer alike (FixMatch, Sohn et al., 2020,
+arXiv:2001.07685). How much an answer counts is a matter of `trust`:
 
     fixed     above a threshold or not at all (FixMatch)
     adaptive  the threshold is the running mean confidence, lower for classes that are seldom

@@ -18,6 +18,7 @@ from headstart import collectives
 from headstart.data.loader import Order
 from headstart.parts.laws import diversity, frechet_distance, reduced
 from headstart.parts.learner import Learner
+from headstart.parts.views import spread
 from headstart.runs import state
 from headstart.training import detectors
 from headstart.training.detectors import Finding
@@ -163,7 +164,8 @@ class Health(Watcher):
                 self._note(detectors.explosion(norms))
         if "loss" in train:  # players have losses of their own, which may well rise
             self._losses.append(train["loss"])
-            self._note(detectors.divergence(self._losses))
+            if self._engine is not None and not self._engine.learner.chases:
+                self._note(detectors.divergence(self._losses))
 
     @torch.no_grad()
     def _look(self, progress: float) -> dict[str, Any]:
@@ -182,6 +184,7 @@ class Health(Watcher):
             self._note(detectors.collapse(figures))
             self._note(detectors.low_rank(figures, progress))
             self._note(detectors.dead_units(figures, layers))
+            figures |= self._look_at_projections(learner, probe, progress)
             figures |= self._compare_with_trivial(learner, probe, progress)
             if progress >= 1.0:
                 figures |= self._judge_made(learner, probe.x)
@@ -201,6 +204,16 @@ class Health(Watcher):
         loss = float(scores[name])
         self._note(detectors.trivial_answer(loss, trivial, progress, reconstructs=reconstructs))
         return {"trivial_loss": trivial, f"{name}_loss".replace("loss_loss", "loss"): loss}
+
+    def _look_at_projections(
+        self, learner: Learner, probe: Batch, progress: float
+    ) -> dict[str, float]:
+        z = learner.project(probe)
+        if z is None or len(z) < 2:
+            return {}
+        share = float(spread(z))
+        self._note(detectors.same_direction(share, progress))
+        return {"projection_spread": share}
 
     def _judge_made(self, learner: Learner, real: Tensor) -> dict[str, float]:
         """New samples by their law (of pictures at 8×8 pixels) and by how much they differ."""

@@ -16,6 +16,7 @@ from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
+from headstart.training.config import TrainingConfig
 from headstart.training.engine import Engine, place
 from headstart.training.health import PROBE, Health
 from headstart.training.timed import Around
@@ -171,9 +172,12 @@ def _engine(
 ) -> Engine:
     place(learner, config.training)
     data = supply.loaders["train"]
+    training = config.training
+    if training.lr is None and training.optimizer == TrainingConfig.optimizer:
+        training = replace(training, lr=learner.usual_lr)
     engine = Engine(
         learner,
-        config.training,
+        training,
         data,
         modality,
         duration=assemble.duration_for(
@@ -207,4 +211,4 @@ def _validation(engine: Engine, held: Loader) -> Validation:
                 totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
         return {name: total / count for name, total in totals.items()}
 
-    return Validation(run, "loss", "min")
+    return Validation(run, "loss", "last" if engine.learner.chases else "min")
