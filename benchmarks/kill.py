@@ -35,6 +35,8 @@ import torch
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from learners import ROWS
+
 from headstart import objectives, tasks
 from headstart.backbones.mlp import MLP
 from headstart.data.dataset import Dataset, Samples
@@ -45,7 +47,6 @@ from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.finetune import finetune
 from headstart.workflows.pretrain import pretrain
 from headstart.workflows.request import config_of
-from learners import ROWS
 
 KILLED = -signal.SIGKILL
 TRAINING = {
@@ -88,9 +89,7 @@ def numbers() -> Dataset:
 def jobs(folder: Path) -> list[Job]:
     """Every objective, both kinds of players, every task; the last from a run made here."""
     digits = ensure_test(read_named("digits"), 0)
-    digits = digits.with_splits(
-        {n: s.take(np.arange(min(320, len(s)))) for n, s in digits.splits.items()}
-    )
+    digits = digits.with_splits({n: s.take(np.arange(min(320, len(s)))) for n, s in digits.splits.items()})
     sets = {"classification": digits, "regression": ensure_test(numbers(), 0)}
     network = {"name": "mlp", "widths": [16, 8]}
     found = [
@@ -197,9 +196,7 @@ def outcome(folder: Path) -> dict:
     result = json.loads((folder / "result.json").read_text())
     lines = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
     return {
-        "weights": {
-            n: w.numpy().tobytes() for n, w in load_file(folder / "model.safetensors").items()
-        },
+        "weights": {n: w.numpy().tobytes() for n, w in load_file(folder / "model.safetensors").items()},
         "result": {key: result[key] for key in ("val", "loss", "steps", "best_step")},
         "progress": [{k: v for k, v in line.items() if k != "seconds"} for line in lines],
     }
@@ -236,9 +233,7 @@ def torment(job: Job, folder: Path, kills: int, dice: random.Random) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--quick", action="store_true", help="ten kills")
     parser.add_argument("--seed", type=int, default=0)
