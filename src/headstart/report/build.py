@@ -35,7 +35,7 @@ def build(path: str | Path, *, device: str = "auto") -> Path:
         UserError: there is no finished run at `path`, or its folder cannot be written.
     """
     run = load_run(path, device)
-    plots = [curves.losses(run), curves.metrics(run)]
+    plots = [curves.losses(run), curves.metrics(run), curves.embedding(run)]
     missing = None
     try:
         x, samples = _test(run)

@@ -200,10 +200,9 @@ class Health(Watcher):
             return {}
         scores = learner.score(probe)
         reconstructs = "reconstruction" in scores
-        name = "reconstruction" if reconstructs else "loss"
-        loss = float(scores[name])
+        loss = float(scores["reconstruction" if reconstructs else "loss"])
         self._note(detectors.trivial_answer(loss, trivial, progress, reconstructs=reconstructs))
-        return {"trivial_loss": trivial, f"{name}_loss".replace("loss_loss", "loss"): loss}
+        return {"trivial_loss": trivial, "reconstruction_loss" if reconstructs else "loss": loss}
 
     def _look_at_projections(
         self, learner: Learner, probe: Batch, progress: float
