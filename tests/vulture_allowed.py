@@ -11,12 +11,13 @@ from headstart.modalities.image import Image
 from headstart.modalities.numeric import Numeric
 from headstart.objectives.autoencoder import Autoencoder
 from headstart.objectives.denoising import Denoising
+from headstart.objectives.gan import GAN
 from headstart.objectives.inpainting import Inpainting
 from headstart.objectives.masked import Masked
 from headstart.objectives.sparse import Sparse
 from headstart.objectives.variational import Variational
 from headstart.types import Features, Spec
 
-_ = (ResNet, ViT, Inpainting, Masked, Sparse)
+_ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
 _ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, Modality)
 _ = (Dataset.target_name, Spec.cardinalities, Features.tokens)

@@ -17,7 +17,7 @@ from headstart.parts.decoders import Bound
 from headstart.types import Spec
 
 SLOPE = 0.2
-HIDDEN = 512
+HIDDEN = 256
 SMALLEST = 8  # pixels a side below which pictures are reduced no further
 
 

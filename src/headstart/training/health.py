@@ -13,9 +13,7 @@ from headstart.training.engine import Progress
 from headstart.types import Batch
 
 TRIVIAL = 0.97  # a loss above this share of the trivial answer's is no learning
-ALIKE = (
-    0.5  # made samples that differ by less than this share of real ones' distance have collapsed
-)
+ALIKE = 0.5  # samples that differ by less than this share of what real ones do have collapsed
 CONSTANT = 1e-5  # a unit whose deviation over samples is below this says nothing
 
 
