@@ -80,9 +80,7 @@ def set_aside(source: str, path: Path) -> Path:
     train = open_dataset(source).train
     order = np.random.default_rng(0).permutation(len(train))
     x, y = np.asarray(train.inputs)[order], np.asarray(train.targets)[order]
-    np.savez(
-        path, x_train=x[JUDGES:], y_train=y[JUDGES:], x_test=x[:JUDGES], y_test=y[:JUDGES]
-    )
+    np.savez(path, x_train=x[JUDGES:], y_train=y[JUDGES:], x_test=x[:JUDGES], y_test=y[:JUDGES])
     return path
 
 

@@ -139,7 +139,7 @@ class GAN(Learner):
         made = self.sample(len(batch.x))
         return {
             "loss": frechet_distance(reduced(made), reduced(batch.x)),
-            "diversity": diversity(made) / diversity(batch.x),
+            "diversity": diversity(made) / diversity(batch.x).clamp(min=1e-9),
             "reconstruction": F.mse_loss(self.reconstruct(batch)[1], batch.x),
         }
 

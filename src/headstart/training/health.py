@@ -68,7 +68,8 @@ def examine(learner: Learner, probe: Batch, at: Progress) -> dict[str, Any]:
                     "Lower --lr.",
                 )
             )
-    failed = {"collapse", "mode collapse", "divergence"} & {f["name"] for f in findings}
+    fatal = {"collapse", "divergence", *(["mode collapse"] if learner.game else [])}
+    failed = fatal & {f["name"] for f in findings}
     verdict = "failed" if failed else "warning" if findings else "healthy"
     return {"verdict": verdict, "findings": findings, **figures}
 

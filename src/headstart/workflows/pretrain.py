@@ -12,6 +12,7 @@ from headstart.data.dataset import Dataset
 from headstart.data.loader import Resident
 from headstart.data.splits import cut
 from headstart.errors import UserError
+from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
@@ -20,6 +21,7 @@ from headstart.training.engine import Display, Engine, Validation, place
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Material, Say
 from headstart.workflows.config import PretrainConfig
+from headstart.workflows.sheets import save_sheet
 from headstart.workflows.weights import save_model
 
 EPOCHS = 10
@@ -139,11 +141,15 @@ def _engine(
         display=display,
     )
     if held is not None:
-        engine.validation = _validation(engine, Resident(held, seed=config.seed))
+        engine.validation = _validation(
+            engine, Resident(held, seed=config.seed), material.modality, folder
+        )
     return engine
 
 
-def _validation(engine: Engine, held: Resident) -> Validation:
+def _validation(
+    engine: Engine, held: Resident, modality: Modality, folder: RunFolder
+) -> Validation:
     def run() -> dict[str, float]:
         totals: dict[str, float] = {}
         for x, y in held.in_order(512):
@@ -151,6 +157,7 @@ def _validation(engine: Engine, held: Resident) -> Validation:
             batch = engine.batch(x, y) if engine.learner.views > 1 else engine.plain(x, y)
             for name, value in engine.learner.score(batch).items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
+        save_sheet(engine.learner, modality, folder, engine.at.step)
         return {name: total / len(held) for name, total in totals.items()}
 
     return Validation(run, "loss", "min")
