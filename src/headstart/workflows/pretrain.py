@@ -25,6 +25,7 @@ from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.onlookers import onlookers, probe_for
+from headstart.workflows.sheets import Sheets
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import save_model
 
@@ -89,7 +90,9 @@ def pretrain(
             batch_size=size,
             folder=folder,
             display=display,
-            watchers=onlookers(config.training, health, *([probe] if probe else [])),
+            watchers=onlookers(
+                config.training, health, Sheets(modality, folder), *([probe] if probe else [])
+            ),
             say=say,
             around=around,
         )
