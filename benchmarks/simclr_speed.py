@@ -12,6 +12,7 @@ dependency of the project:
 
 Both take turns in short rounds, so that whatever else the machine does hits both; medians over
 rounds. Each round also times a matrix product, with which the arithmetic of the step is compared.
+On a machine that others use, processor time is the steadier measure: it is given beside the clock.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -42,6 +43,22 @@ from headstart.settings import Duration
 from headstart.training.config import TrainingConfig
 from headstart.training.engine import Engine, place
 from headstart.types import Batch, Features
+
+PRODUCT = 3 * 2 * 1536**3  # operations of a round's matrix products
+
+
+class Spent(NamedTuple):
+    """Seconds by the clock, and of processors."""
+
+    clock: float
+    processor: float
+
+    def __sub__(self, earlier: Spent) -> Spent:
+        return Spent(self.clock - earlier.clock, self.processor - earlier.processor)
+
+
+def now() -> Spent:
+    return Spent(time.perf_counter(), time.process_time())
 
 
 class Encoder(Backbone):
@@ -66,7 +83,7 @@ class Turns:
 
     def __init__(self, image: Image, steps: int, interlude: Callable[[], None]) -> None:
         self.image, self.steps, self.interlude = image, steps, interlude
-        self.seconds: list[float] = []
+        self.spent: list[Spent] = []
         self.augmenting: list[float] = []
         self.count = 0
 
@@ -74,22 +91,22 @@ class Turns:
         return self.image.prepare(x)
 
     def augment(self, x: Tensor, strength: Literal["weak", "strong"] = "weak") -> Tensor:
-        now = time.perf_counter()
         if self.count % self.steps == 0:
             if self.count:
-                self.seconds.append(now - self.since)
+                self.spent.append(now() - self.since)
                 self.interlude()
-            now = self.since = time.perf_counter()
+            self.since = now()
         self.count += 1
+        begun = now()
         made = self.image.augment(x, strength)
-        self.augmenting.append(time.perf_counter() - now)
+        self.augmenting.append((now() - begun).processor)
         return made
 
 
 def train(
     array: np.ndarray, options: argparse.Namespace, interlude: Callable[[], None]
-) -> tuple[list[float], list[float]]:
-    """headstart's side: seconds of each round after the first, and each step's augmentation."""
+) -> tuple[list[Spent], float]:
+    """headstart's side: what each round spent, and processor time of a step's augmentation."""
     # SimCLR's set for small pictures has no blur, on either side.
     augment = AugmentConfig(kind="photos", strong=Strengths(blur=0.0))
     image = Image.fit(Samples(array), ImageConfig(augment=augment))
@@ -106,7 +123,7 @@ def train(
         duration=Duration(steps, "steps"), batch_size=options.batch_size, seed=0,
     )  # fmt: skip
     engine.fit()
-    return turns.seconds[1:], turns.augmenting[options.steps :]
+    return turns.spent, statistics.median(turns.augmenting[options.steps :])
 
 
 class Rival:
@@ -125,12 +142,12 @@ class Rival:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
 
-    def run(self, steps: int) -> float:
+    def run(self, steps: int) -> Spent:
         self.process.stdin.write(f"{steps}\n")
         answer = self.process.stdout.readline()
         if not answer:
             raise SystemExit("the rival died; its own message is above.")
-        return float(answer)
+        return Spent(*map(float, answer.split()))
 
     def close(self) -> None:
         self.process.stdin.close()
@@ -149,18 +166,18 @@ def pictures(count: int) -> np.ndarray:
     return made
 
 
-def matrix_product(size: int = 1536) -> float:
-    """Operations a second of `torch.mm`, float32."""
+def matrix_product(size: int = 1536) -> Spent:
+    """What `PRODUCT` operations of `torch.mm` spend, float32."""
     a, b = torch.randn(size, size), torch.randn(size, size)
     torch.mm(a, b)
-    started = time.perf_counter()
-    for _ in range(3):
+    begun = now()
+    for _ in range(int(PRODUCT / (2 * size**3))):
         torch.mm(a, b)
-    return 3 * 2 * size**3 / (time.perf_counter() - started)
+    return now() - begun
 
 
-def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]:
-    """One figure a round of each: images/s, operations/s, share of time."""
+def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, list[Spent]], float]:
+    """What each round of each side spent, and processor time of a step's augmentation."""
     array = pictures(options.pictures)
     np.save(folder / "pictures.npy", array)
     rivals = {}
@@ -171,43 +188,47 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[float]]
             )
             for workers in options.workers
         }
-    found: dict[str, list[float]] = {name: [] for name in ("headstart", *rivals, "product")}
-    images = options.steps * options.batch_size
+    found: dict[str, list[Spent]] = {name: [] for name in ("headstart", *rivals, "product")}
 
     def interlude() -> None:
         for name, rival in rivals.items():
-            found[name].append(images / rival.run(options.steps))
+            found[name].append(rival.run(options.steps))
         found["product"].append(matrix_product())
 
-    seconds, augmenting = train(array, options, interlude)
+    found["headstart"], augmenting = train(array, options, interlude)
     for rival in rivals.values():
         rival.close()
-    found = {name: values[1:] for name, values in found.items()}  # the first round warms up
-    found["headstart"] = [images / s for s in seconds]
-    found["augment"] = [statistics.median(augmenting) * options.steps / s for s in seconds]
-    return found
+    return {name: spent[1:] for name, spent in found.items()}, augmenting  # the first warms up
 
 
-def report(found: dict[str, list[float]]) -> None:
+def report(found: dict[str, list[Spent]], augmenting: float, options: argparse.Namespace) -> None:
     """Medians, ratios of the rounds' own pairs, and the arithmetic achieved."""
 
     def line(name: str, values: list[float], unit: str) -> None:
         low, middle, high = min(values), statistics.median(values), max(values)
-        print(f"{name:28s} {middle:10.3g} {unit:12s} ({low:.3g} to {high:.3g})")
+        print(f"{name:36s} {middle:8.3g} {unit:10s} ({low:.3g} to {high:.3g})")
 
+    images = options.steps * options.batch_size
+    work = flops_of_a_step(images)
     ours = found["headstart"]
-    for name, values in found.items():
-        if name not in ("product", "augment"):
-            line(name, values, "images/s")
-    for name, values in found.items():
+    for name, spent in found.items():
+        if name != "product":
+            line(name, [images / s.clock for s in spent], "images/s")
+    for name, spent in found.items():
         if name.startswith("lightly"):
-            line(f"ratio to {name}", [a / b for a, b in zip(ours, values, strict=True)], "times")
-    per_image = flops_of_a_step(1)
-    line("matrix product", [p / 1e9 for p in found["product"]], "GFLOP/s")
-    line("achieved in the step", [a * per_image / 1e9 for a in ours], "GFLOP/s")
-    shares = [a * per_image / p for a, p in zip(ours, found["product"], strict=True)]
-    line("share of the product", shares, "")
-    line("augmentation's share", found["augment"], "")
+            pairs = list(zip(spent, ours, strict=True))
+            line(f"times as fast as {name}", [s.clock / o.clock for s, o in pairs], "")
+            if name == "lightly, 0 workers":
+                ratios = [s.processor / o.processor for s, o in pairs]
+                line("  in processor time", ratios, "")
+    pairs = list(zip(found["product"], ours, strict=True))
+    line("matrix product", [PRODUCT / p.clock / 1e9 for p, _ in pairs], "GFLOP/s")
+    line("achieved in the step", [work / o.clock / 1e9 for _, o in pairs], "GFLOP/s")
+    line("share of the product", [work / o.clock * p.clock / PRODUCT for p, o in pairs], "")
+    shares = [work / o.processor * p.processor / PRODUCT for p, o in pairs]
+    line("  in processor time", shares, "")
+    shares = [augmenting * options.steps / o.processor for o in ours]
+    line("augmentation's share of the step", shares, "")
 
 
 def main() -> None:
@@ -225,9 +246,9 @@ def main() -> None:
     if options.quick:
         options.rounds, options.steps, options.pictures = 1, 1, 1024
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(options, Path(folder))
+        found, augmenting = measure(options, Path(folder))
     print(f"torch {torch.__version__}, {options.threads} threads, {sys.platform}")
-    report(found)
+    report(found, augmenting, options)
 
 
 if __name__ == "__main__":
