@@ -96,7 +96,7 @@ def _augmented(run: LoadedRun, x: Tensor) -> Plot:
         "strongly": run.modality.augment(x, "strong"),
         "strongly, again": run.modality.augment(x, "strong"),
     }
-    rows = {title: _bright(run, part) for title, part in made.items()}
+    rows = {title: brightness(run.modality, part) for title, part in made.items()}
     return pictures.augmented(rows, run.modality.state()["augment"]["kind"])
 
 

@@ -77,6 +77,7 @@ def pretrain(
     learner = _learner(objective, backbone, modality, config.seed)
     health = Health(say)
     probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
+    more: list[Watcher] = [Sheets(modality, folder), *([probe] if probe else [])]
     splits = _splits(dataset, config.seed)
     size = _batch_size(learner, len(splits["train"]), config)
     with Supply(
@@ -90,9 +91,7 @@ def pretrain(
             batch_size=size,
             folder=folder,
             display=display,
-            watchers=onlookers(
-                config.training, health, Sheets(modality, folder), *([probe] if probe else [])
-            ),
+            watchers=onlookers(config.training, health, *more),
             say=say,
             around=around,
         )
