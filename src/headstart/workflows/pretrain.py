@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from headstart import backbones, modalities, objectives
+from headstart.backbones.base import Backbone
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.loader import Loader
 from headstart.data.splits import cut
@@ -64,6 +65,8 @@ def pretrain(
     kind = kind or (dataset.kind if dataset else "image")
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
+    if objective.cls is not None and default not in (fit := _fitting(objective.cls.needs)):
+        default = fit[0]
     backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
     faults.raise_if_any()
     assert dataset is not None
@@ -146,10 +149,14 @@ def _batch_size(learner: Learner, samples: int, config: PretrainConfig) -> int:
     return size
 
 
+def _fitting(needs: type[Backbone]) -> list[str]:
+    """Names of the backbones that are what an objective needs."""
+    return [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
+
+
 def _learner(objective: Component, backbone: Component, modality: Modality, seed: int) -> Learner:
-    needs = objective.cls.needs
-    if not issubclass(backbone.cls, needs):
-        fit = [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
+    fit = _fitting(objective.cls.needs)
+    if backbone.name not in fit:
         raise UserError(
             f"objective '{objective.name}' does not work with backbone '{backbone.name}'.",
             f"Use --backbone {' or '.join(fit)}.",
