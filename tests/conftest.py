@@ -7,6 +7,12 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Nothing is remembered from one run of the tests to the next, nor in the user's folder."""
+    os.environ["HEADSTART_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data, or a skip that says where it was looked for."""

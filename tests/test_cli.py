@@ -111,7 +111,7 @@ def test_a_damaged_run_is_named(tmp_path, capsys, encoder_run, file):
 
 
 @pytest.mark.parametrize(
-    "what", ["objectives", "backbones", "tasks", "modalities", "datasets", "presets"]
+    "what", ["objectives", "backbones", "tasks", "modalities", "datasets", "presets", "loggers"]
 )
 def test_lists(capsys, what):
     code, out, _ = run(capsys, "list", what, "--json")

@@ -15,6 +15,7 @@ from headstart.objectives.barlow import BarlowTwins
 from headstart.objectives.byol import BYOL
 from headstart.objectives.denoising import Denoising
 from headstart.objectives.dino import DINO
+from headstart.objectives.gan import GAN
 from headstart.objectives.inpainting import Inpainting
 from headstart.objectives.lejepa import LeJEPA
 from headstart.objectives.masked import Masked
@@ -24,10 +25,14 @@ from headstart.objectives.sparse import Sparse
 from headstart.objectives.variational import Variational
 from headstart.objectives.vicreg import VICReg
 from headstart.parts.learner import Learner
+from headstart.training.loggers.mlflow import MLflow
+from headstart.training.loggers.tensorboard import TensorBoard
+from headstart.training.loggers.trackio import Trackio
+from headstart.training.loggers.wandb import WandB
 from headstart.training.watching import Watcher
 from headstart.types import Features, Spec
 
-_ = (ResNet, ViT, Inpainting, Masked, Sparse)
+_ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
 _ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, Modality)
 _ = (Watcher.name, collectives.own_rows)
 _ = (SimCLR, VICReg, BarlowTwins, BYOL, SimSiam, DINO, LeJEPA)
@@ -43,3 +48,4 @@ _ = (
 )
 _ = (Strengths.jitter_share, Strengths.blur_share, Strengths.erase_share)
 _ = (Dataset.target_name, Spec.cardinalities, Features.tokens)
+_ = (MLflow, TensorBoard, Trackio, WandB)

@@ -6,7 +6,7 @@ import torch
 from headstart.objectives.gan import frozen, pairing_loss, steepness
 from headstart.parts.laws import diversity, frechet_distance, reduced
 from headstart.runs.folder import RunFolder
-from headstart.training import health
+from headstart.training.health import Health
 from headstart.types import Batch
 from samples import backbone, batch, digits, engine, identical, image, objective, weights
 
@@ -59,7 +59,7 @@ def test_steepness_is_half_the_squared_norm_of_the_gradient():
     """Against autograd, on a network that is not linear; the mean over many random steps."""
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(5, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
-    network.double()
+    network.double().requires_grad_(False)
     x = torch.randn(1, 5, dtype=torch.double, requires_grad=True)
     (slope,) = torch.autograd.grad(network(x).sum(), x)
     many = x.detach().expand(40_000, 5)
@@ -95,14 +95,19 @@ def test_interrupted_game_resumes_bit_identically(tmp_path):
     assert identical(weights(whole), weights(again))
 
 
-def trained(steps=300):
+def trained(steps=150):
     """One game on real digits: its learner, what it made before and after, and how it went."""
-    learner = game("conv")
+    learner = game()
     real = Batch(image().prepare(digits()[0]))
     torch.manual_seed(0)
     before = frechet_distance(reduced(learner.eval().sample(500)), reduced(real.x))
-    run = engine(learner, steps, batch_size=64, lr=1e-3, optimizer_options={"betas": (0.5, 0.99)})
-    return learner, before, real, run.fit()
+    health = Health(lambda _: None)
+    run = engine(
+        learner, steps, batch_size=32, lr=2e-3, optimizer_options={"betas": (0.5, 0.99)},
+        watchers=[health],
+    )  # fmt: skip
+    run.fit()
+    return learner, before, real, health.verdict(run)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +122,7 @@ def test_made_digits_come_near_real_ones_and_differ_among_themselves(after_train
     torch.manual_seed(0)
     made = learner.sample(500)
     assert made.shape == (500, 1, 8, 8)
-    assert frechet_distance(reduced(made), reduced(real.x)) < 0.3 * before
+    assert frechet_distance(reduced(made), reduced(real.x)) < 0.4 * before
     assert diversity(made) > 0.7 * diversity(real.x)
 
 
@@ -130,30 +135,18 @@ def test_codes_of_samples_follow_the_law_of_drawn_ones(after_training):
 
 
 def test_a_game_is_not_said_to_diverge_and_has_its_figures(after_training):
-    learner, _, real, at = after_training
-    at.first_loss, at.last_loss = 1.0, 50.0
-    judged = health.examine(learner, real, at)
+    judged = after_training[3]
     assert "divergence" not in {f["name"] for f in judged["findings"]}
     assert judged["frechet_distance"] > 0
     assert 0.5 < judged["diversity"] < 1.5
 
 
-def test_a_generator_that_makes_one_sample_only_is_found_out(after_training):
-    learner, _, real, at = after_training
-    judged = health.examine(OneSample(learner), real, at)
+def test_a_generator_that_makes_one_sample_only_is_found_out():
+    learner = game("mlp")
+    learner.sample = lambda count: torch.zeros(count, 1, 8, 8)
+    health = Health(lambda _: None)
+    run = engine(learner, 2, watchers=[health])
+    run.fit()
+    judged = health.verdict(run)
     assert judged["verdict"] == "failed"
     assert "mode collapse" in {f["name"] for f in judged["findings"]}
-
-
-class OneSample(torch.nn.Module):
-    """A learner whose samples are all alike."""
-
-    game = True
-
-    def __init__(self, learner):
-        super().__init__()
-        self.encoder = learner.encoder
-        self.trivial_loss = learner.trivial_loss
-
-    def sample(self, count):
-        return torch.zeros(count, 1, 8, 8)

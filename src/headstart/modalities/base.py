@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from torch import Tensor
 
 from headstart.data.dataset import Samples
+from headstart.data.decoding import Decoding
 from headstart.types import Spec
 
 Strength = Literal["weak", "strong"]
@@ -38,6 +39,11 @@ class Modality(Protocol):
 
     def tensor(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
         """All samples as one compact tensor, and the rows that could not be read."""
+        ...
+
+    @property
+    def decoding(self) -> Decoding | None:
+        """How one encoded sample becomes a row of that tensor; None where none are encoded."""
         ...
 
     def prepare(self, x: Tensor) -> Tensor:

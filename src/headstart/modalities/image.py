@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from headstart.data import pictures
 from headstart.data.dataset import Samples
+from headstart.data.decoding import Decoding
+from headstart.data.files import Unreadable
+from headstart.data.streamed import Reader, read_resident
 from headstart.errors import UserError
 from headstart.modalities.augment import Augmentation, AugmentConfig, choose
 from headstart.modalities.base import Strength
@@ -55,14 +59,12 @@ class Image:
             UserError: no picture can be read.
         """
         size, channels = _size_and_channels(train, config)
-        x = _some(train, size, channels)
-        augmentation = choose(config.augment, x[:LOOKED_AT])
+        # Statistics settle long before the whole of a large set is read.
+        some = train.take(np.sort(np.random.default_rng(0).permutation(len(train))[:10_000]))
+        augmentation = choose(config.augment, _readable(some, size, channels, LOOKED_AT))
         if not config.normalise:
             return cls(size, [0.0] * channels, [1.0] * channels, augmentation)
-        pixels = x.double() / 255
-        mean = pixels.mean(dim=(0, 2, 3)).tolist()
-        std = [max(s, 1e-3) for s in pixels.std(dim=(0, 2, 3)).tolist()]
-        return cls(size, mean, std, augmentation)
+        return cls(size, *_statistics(some, size, channels), augmentation)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Image:
@@ -88,11 +90,16 @@ class Image:
         high = max((1 - m) / s for m, s in zip(self.mean, self.std, strict=True))
         return Spec("continuous", (self.channels, *self.size), low=low, high=high)
 
+    @property
+    def decoding(self) -> Decoding:
+        """See `base.Modality`."""
+        return _decoding(self.size, self.channels)
+
     def tensor(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
         """`uint8 [N, C, H, W]`, and the rows that could not be read (all zero).
 
         Raises:
-            UserError: a picture cannot be read and `on_bad` is "fail".
+            UserError: a picture cannot be read and `on_bad` is "fail", or none can be.
         """
         return _read(samples, self.size, self.channels, on_bad)
 
@@ -107,34 +114,53 @@ class Image:
         return self.prepare(self.augmentation(x.float() / 255, strength) * 255)
 
 
-def _some(train: Samples, size: tuple[int, int], channels: int) -> Tensor:
-    """Up to 10,000 pictures of train: statistics settle long before all of a large set is read."""
-    some = np.random.default_rng(0).permutation(len(train))[:10_000]
-    x, bad = _read(train.take(np.sort(some)), size, channels, "skip")
+def _readable(train: Samples, size: tuple[int, int], channels: int, count: int) -> Tensor:
+    """The readable ones of the first `count` pictures."""
+    first = train.take(np.arange(min(count, len(train))))
+    x, bad = _read(first, size, channels, "count")
     good = torch.ones(len(x), dtype=torch.bool)
     good[bad] = False
-    if not bool(good.any()):
-        raise UserError("not one picture of the train split can be read.")
     return x[good]
+
+
+def _statistics(
+    train: Samples, size: tuple[int, int], channels: int
+) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each channel: exact, from counts of the 256 values, in little memory.
+
+    Raises:
+        UserError: no picture can be read.
+    """
+    counts = torch.zeros(channels, 256, dtype=torch.long)
+    for start in range(0, len(train), LOOKED_AT):
+        part = train.take(np.arange(start, min(start + LOOKED_AT, len(train))))
+        x = _readable(part, size, channels, LOOKED_AT)
+        for channel, pixels in enumerate(x.transpose(0, 1)):  # [N, H, W]
+            counts[channel] += torch.bincount(pixels.flatten(), minlength=256)
+    total = counts.sum(dim=1)
+    if int(total.min()) == 0:
+        raise UserError("not one picture of the train split can be read.")
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = (counts * values).sum(dim=1) / total
+    squares = (counts * (values - mean[:, None]) ** 2).sum(dim=1)
+    std = (squares / (total - 1).clamp(min=1)).sqrt()
+    return mean.tolist(), [max(s, 1e-3) for s in std.tolist()]
+
+
+def _decoding(size: tuple[int, int], channels: int) -> Decoding:
+    mode = "L" if channels == 1 else "RGB"
+    options = {"mode": mode, "size": list(size)}
+    return Decoding("headstart.data.pictures:decode", options, (channels, *size))
 
 
 def _read(
     samples: Samples, size: tuple[int, int], channels: int, on_bad: str
 ) -> tuple[Tensor, list[int]]:
-    mode = "L" if channels == 1 else "RGB"
     if isinstance(samples.inputs, np.ndarray):
         return _from_array(samples.inputs, size, channels), []
-    array, bad = pictures.read_all(list(samples.inputs), mode, size)
-    if bad and on_bad == "fail":
-        others = f"{len(bad):,} of {len(samples):,} files are like this" if bad[1:] else ""
-        raise UserError(
-            f"{bad[0].path} is not a readable image ({bad[0].reason}).",
-            *([f"{others}; `headstart inspect` lists them."] if others else []),
-            "Mend or remove them, or pass --on-bad skip to go on without them.",
-        )
-    paths = {str(b.path) for b in bad}
-    rows = [i for i, path in enumerate(samples.inputs) if str(path) in paths]
-    return _channels_first(torch.from_numpy(array)), rows
+    with closing(Reader(samples.inputs, _decoding(size, channels))) as reader:
+        x, bad = read_resident(samples.inputs, reader, on_bad)
+    return x, list(bad)
 
 
 def _from_array(array: np.ndarray[Any, Any], size: tuple[int, int], channels: int) -> Tensor:
@@ -168,7 +194,7 @@ def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, 
         for i in some:
             try:
                 w, h, mode = pictures.probe(train.inputs[int(i)])
-            except pictures.BadPicture:
+            except Unreadable:
                 continue
             shapes[h, w] += 1
             colour = colour or mode not in ("1", "L", "I", "F", "I;16", "LA", "La")

@@ -69,6 +69,11 @@ class Numeric:
         standard = (array - np.array(self.mean)) / np.array(self.std)
         return torch.from_numpy(standard.astype(np.float32)), []
 
+    @property
+    def decoding(self) -> None:
+        """Rows of numbers come decoded."""
+        return None
+
     def prepare(self, x: Tensor) -> Tensor:
         """Nothing is left to do."""
         return x

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from headstart.workflows import assemble
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import CHUNK, LoadedRun
+from headstart.workflows.supply import Supply
 
 EMBEDDING_FORMATS = (".npz", ".npy", ".csv")
 
@@ -66,16 +67,18 @@ def evaluate(
                 f"the {name} split of {data.path} has no labels to compare with.",
                 "Use headstart predict for samples without labels.",
             )
-    made = assemble.material(
-        dataset.with_splits({name: samples}), run.modality, data.on_bad, (name,)
-    )
-    x, samples = made.x[name], made.samples[name]
-    found = {"data": data.path, "split": name, "skipped": made.skipped.get(name, [])}
-    if run.task is None:
-        return {**found, **_losses(run, x)}
-    assert samples.targets is not None
-    targets = run.task.encode(samples.targets, name)
-    return {**found, **run.task.figures(run.outputs(x), targets)}
+    with Supply({name: samples}, run.modality, data, seed=0, batch_size=CHUNK, say=say) as supply:
+        found: dict[str, Any] = {"data": data.path, "split": name}
+        parts = (x for x, _ in supply.loaders[name].in_order(CHUNK))
+        if run.task is None:
+            figures = _losses(run, parts)
+        else:
+            outputs = torch.cat([run.outputs(x) for x in parts])
+            targets = supply.readable(name).targets
+            assert targets is not None
+            figures = run.task.figures(outputs, run.task.encode(targets, name))
+        found["skipped"] = supply.skipped().get(name, [])
+    return {**found, **figures}
 
 
 def predict(
@@ -204,11 +207,13 @@ def _check_kind(run: LoadedRun, kind: Kind, what: str) -> None:
 
 
 @torch.no_grad()
-def _losses(run: LoadedRun, x: torch.Tensor) -> dict[str, Any]:
+def _losses(run: LoadedRun, parts: Iterable[torch.Tensor]) -> dict[str, Any]:
     """What the objective says of unlabelled samples, always with the same draws."""
     torch.default_generator.manual_seed(0)
     totals: dict[str, float] = {}
-    for part in torch.split(x, CHUNK):
+    count = 0
+    for part in parts:
+        count += len(part)
         for name, value in run.learner.score(run.judged(part)).items():
             totals[name] = totals.get(name, 0.0) + float(value) * len(part)
-    return {**{name: total / len(x) for name, total in totals.items()}, "n": len(x)}
+    return {**{name: total / count for name, total in totals.items()}, "n": count}
