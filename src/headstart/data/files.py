@@ -80,11 +80,16 @@ class Places:
         begin = int(self.ends[row - 1]) + 1 if row else 0
         return os.fsdecode(self.names[begin : int(self.ends[row])])
 
+    def path(self, row: int) -> str:
+        """The file that one sample is, or lies in."""
+        holder = self.holders[int(self.holder[row])]
+        return holder if self.offset is not None else f"{holder}/{self.name(row)}"
+
     def item(self, row: int) -> Item:
         """One sample."""
-        holder = self.holders[int(self.holder[row])]
+        holder = self.path(row)
         if self.offset is None or self.size is None:
-            return Path(f"{holder}/{self.name(row)}")
+            return Path(holder)
         return Range(holder, int(self.offset[row]), int(self.size[row]), self.name(row))
 
     def label(self, row: int) -> str:

@@ -62,9 +62,7 @@ class Spool:
         if self._sums[row] == 0:
             return False
         view = as_bytes(into)
-        with self._lock:
-            self._rows.seek(row * self.size)
-            count = self._rows.readinto(view)
+        count = self._read_at(view, row * self.size)
         return bool(count == self.size and self._sum(row, view) == self._sums[row])
 
     def write(self, row: int, values: NDArray[Any]) -> None:
@@ -78,13 +76,21 @@ class Spool:
                 self._sums_file.seek(4 * row)
                 self._sums_file.write(self._sums[row].tobytes())
 
+    def _read_at(self, view: memoryview, offset: int) -> int:
+        if hasattr(os, "preadv"):  # one call, and no other thread need wait
+            return os.preadv(self._rows.fileno(), [view], offset)
+        with self._lock:
+            self._rows.seek(offset)
+            count: int = self._rows.readinto(view)
+            return count
+
     def _sum(self, row: int, view: memoryview) -> int:
-        holder = int(self.where.holder[row])
         if self.where.offset is None:
-            begun = _origin(str(self.where.item(row)))
-        else:
+            begun = _origin(self.where.path(row))
+        else:  # a shard holds thousands of samples: once a process will do
+            holder = int(self.where.holder[row])
             if holder not in self._holders:
-                self._holders[holder] = _origin(self.where.holders[holder])
+                self._holders[holder] = _origin(self.where.path(row))
             begun = self._holders[holder]
         return zlib.crc32(view, begun) or 1
 
@@ -100,7 +106,7 @@ def _origin(path: str) -> int:
         found = os.stat(path)  # noqa: PTH116
     except OSError:
         return 0
-    return zlib.crc32(f"{found.st_mtime_ns} {found.st_size}".encode())
+    return hash((found.st_mtime_ns, found.st_size)) & 0xFFFFFFFF  # of integers: always the same
 
 
 def _open(path: Path) -> Any:

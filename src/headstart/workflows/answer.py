@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from headstart.workflows import assemble
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import CHUNK, LoadedRun
+from headstart.workflows.request import config_of
 from headstart.workflows.supply import Supply
 
 EMBEDDING_FORMATS = (".npz", ".npy", ".csv")
@@ -94,9 +95,9 @@ def predict(
         UserError: the run has learned no labels, or the inputs cannot be read.
     """
     _ = run.supervised
-    x, samples, skipped = _inputs(run, inputs, split, on_bad)
+    outputs, samples, skipped = _asked(run, run.outputs, inputs, split, on_bad)
     assert run.task is not None
-    columns = run.task.columns(run.outputs(x))
+    columns = run.task.columns(outputs)
     return Answers([samples.name(i) for i in range(len(samples))], columns, skipped)
 
 
@@ -108,8 +109,8 @@ def embed(
     on_bad: str = "fail",
 ) -> Answers:
     """The encoder's features of each sample, one column `embedding` `[N, D]`, targets if known."""
-    x, samples, skipped = _inputs(run, inputs, split, on_bad)
-    columns: dict[str, NDArray[Any]] = {"embedding": run.embeddings(x).numpy()}
+    features, samples, skipped = _asked(run, run.embeddings, inputs, split, on_bad)
+    columns: dict[str, NDArray[Any]] = {"embedding": features.numpy()}
     if samples.targets is not None and bool(samples.has_label.all()):
         columns["target"] = samples.targets
     return Answers([samples.name(i) for i in range(len(samples))], columns, skipped)
@@ -182,22 +183,20 @@ def _same(one: str, other: str) -> bool:
     return one == other or Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
 
 
-def _inputs(
+def _asked(
     run: LoadedRun,
+    ask: Callable[[torch.Tensor], torch.Tensor],
     inputs: str | Path | Sequence[str | Path] | NDArray[Any],
     split: str | None,
     on_bad: str,
 ) -> tuple[torch.Tensor, Samples, list[str]]:
+    """What `ask` says of all inputs `[N, ...]`, the readable ones, and names of the others."""
     samples, kind = open_inputs(inputs, split)
     _check_kind(run, kind, str(inputs) if isinstance(inputs, str | Path) else "the input")
-    x, bad = run.modality.tensor(samples, on_bad=on_bad)
-    skipped = [samples.name(i) for i in bad]
-    if bad:
-        good = np.setdiff1d(np.arange(len(samples)), bad)
-        x, samples = x[torch.from_numpy(good)], samples.take(good)
-    if len(samples) == 0:
-        raise UserError("not one sample can be read.")
-    return x, samples, skipped
+    data = config_of(DataConfig, {"on_bad": on_bad})
+    with Supply({"input": samples}, run.modality, data, seed=0, batch_size=CHUNK) as supply:
+        said = [ask(x) for x, _ in supply.loaders["input"].in_order(CHUNK)]
+        return torch.cat(said), supply.readable("input"), supply.skipped().get("input", [])
 
 
 def _check_kind(run: LoadedRun, kind: Kind, what: str) -> None:
