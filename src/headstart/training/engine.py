@@ -29,6 +29,7 @@ from headstart.training.gradients import backward, norm_of
 from headstart.training.guard import Guard
 from headstart.training.judge import Judge
 from headstart.training.logbook import Logbook
+from headstart.training.norms import share_norms
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
 from headstart.training.progress import Progress
@@ -365,4 +366,5 @@ def place(learner: Learner, config: TrainingConfig) -> torch.device:
     devices.use_threads(config.threads)
     collectives.join(device)
     learner.to(device)
+    share_norms(learner)
     return device
