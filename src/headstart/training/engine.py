@@ -36,7 +36,7 @@ from headstart.training.progress import Progress
 from headstart.training.signals import StopRequest
 from headstart.training.timed import Around
 from headstart.training.watching import Display, Preparation, Validation, Watcher
-from headstart.types import Batch
+from headstart.types import Batch, Step
 
 PATIENCE_WITH_NAN = 20  # steps in a row that may be skipped before the run is given up
 STEPS_A_VOTE = 8  # on accelerators; the processes of a CPU ask each other after every step
@@ -97,6 +97,7 @@ class Engine:
         self._guard = Guard(learner, self.optimisers.values(), self.device)
         self._average = MovingAverage(learner, config.ema) if config.ema else None
         self._judge = Judge(learner, self._average, config.patience)
+        self._forward: Callable[..., Step] = learner
         self._watched: dict[str, Any] = {}
         self._started = time.monotonic()
         self._saved_step, self._saved_time = 0, time.monotonic()
@@ -129,6 +130,9 @@ class Engine:
         self.learner.train()
         if self.planned is None:
             self.planned = timed.plan(self)
+        if devices.compiles(self.config.compile, self.device, self.plan.total):
+            # Around the learner, which keeps the names of its weights.
+            self._forward = torch.compile(self.learner)
         self._saved_step, self._saved_time = self.at.step, time.monotonic()
         for watcher in self.watchers:
             watcher.on_start(self)
@@ -171,7 +175,7 @@ class Engine:
         parameters = self._parameters[player]
         optimisers.set_rate(optimiser, rate)
         optimiser.zero_grad(set_to_none=True)
-        step = self.learner(batch, player=player, progress=progress)
+        step = self._forward(batch, player=player, progress=progress)
         loss = backward(step, parameters, len(batch))
         norm = norm_of(parameters, self.config.clip)
         taken = self._guard.step(optimiser, loss, norm)
