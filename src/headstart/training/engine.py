@@ -153,7 +153,7 @@ class Engine:
         """One batch, each player's turn in order; a step that is not finite changes nothing."""
         self._seed(self.at.step)
         progress, rate = self.plan.progress(self.at.step), self.plan.rate(self.at.step, self.config)
-        batch = self.batch(*self.data.at(self.at.position, self.batch_size))
+        batch = self.batch(*self._drawn())
         self._guard.begin()
         for name, optimiser in self.optimisers.items():
             if not self._turn(name, optimiser, batch, progress, rate):
@@ -190,6 +190,12 @@ class Engine:
         torch.default_generator.manual_seed(seed)
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(seed)
+
+    def _drawn(self) -> tuple[Tensor, Tensor | None]:
+        """The next global batch; each process reads its part of it and hands it to the others."""
+        share = self.batch_size // self.processes
+        x, y = self._moved(*self.data.at(self.at.position + collectives.rank() * share, share))
+        return collectives.gather(x), None if y is None else collectives.gather(y)
 
     def batch(self, x: Tensor, y: Tensor | None) -> Batch:
         """Compact samples `[B, ...]` → what the learner trains on: its views, augmented.
