@@ -1,6 +1,6 @@
 """Names that only tables, other packages or later issues use; vulture reads this file."""
 
-from headstart import Run, collectives, load
+from headstart import Run, load
 from headstart.backbones.conv import Conv
 from headstart.backbones.mlp import MLP
 from headstart.backbones.resnet import ResNet
@@ -34,7 +34,7 @@ from headstart.types import Features, Spec
 
 _ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
 _ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, Modality)
-_ = (Watcher.name, collectives.own_rows)
+_ = (Watcher.name,)
 _ = (SimCLR, VICReg, BarlowTwins, BYOL, SimSiam, DINO, LeJEPA)
 _ = (Dataset.target_name, Learner.needs, Spec.cardinalities, Features.tokens)
 # Read by their names, all together.
