@@ -187,11 +187,11 @@ def test_what_was_over_by_the_end_fails_no_run():
         def forward(self, batch, *, player, progress):
             step = super().forward(batch, player=player, progress=progress)
             loss = step.loss.detach()
-            return Step(loss + (step.loss - loss) * (progress > 0.6), step.weight)
+            return Step(loss + (step.loss - loss) * (progress > 0.75), step.weight)
 
     learner = supervised(encoder=backbone("mlp", widths=[16]))
     learner.__class__ = Late
-    _, said, verdict = watched(learner, 400, lr=1e-2)
+    _, said, verdict = watched(learner, 400, lr=3e-3)
     assert said[0].startswith("plateau")
     assert "was over" in verdict["findings"][0]["message"]
     assert verdict["verdict"] == "healthy"
