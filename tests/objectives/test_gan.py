@@ -12,7 +12,9 @@ from samples import backbone, batch, digits, engine, identical, image, objective
 
 
 def game(encoder="mlp", **settings):
-    return objective("gan", backbone(encoder, image().spec), width=8, code=8, **settings)
+    return objective(
+        "gan", backbone(encoder, image().spec), width=8, code=8, penalty=0.1, **settings
+    )
 
 
 @pytest.mark.parametrize("start_from", ["encoder", "discriminator"])

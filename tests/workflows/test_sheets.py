@@ -24,9 +24,9 @@ def test_a_games_run_leaves_sheets_and_its_figures_and_reports_them(tmp_path):
     )  # fmt: skip
     sheets = sorted((run.path / "samples").iterdir())
     assert [sheet.name for sheet in sheets] == ["step-000004.png", "step-000008.png"]
-    first, last = (pixels(sheet) for sheet in sheets)
-    assert first.shape == (64, 64)
-    assert not np.array_equal(first, last)
+    early, late = (_pixels(sheet) for sheet in sheets)
+    assert early.shape == (64, 64)
+    assert not np.array_equal(early, late)
     health = run.result["health"]
     assert health["frechet_distance"] > 0
     assert health["diversity"] > 0
@@ -36,7 +36,7 @@ def test_a_games_run_leaves_sheets_and_its_figures_and_reports_them(tmp_path):
     assert {"samples", "reconstructions", "loss"} <= names
 
 
-def pixels(path):
+def _pixels(path):
     with Image.open(path) as picture:
         return np.asarray(picture)
 

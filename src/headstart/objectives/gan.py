@@ -42,7 +42,7 @@ class GANConfig(Settings):
         "encoder", "whose network the backbone is, and fine-tuning starts from", flag=""
     )
     width: int = setting(32, "channels of the light networks next to the picture", flag="")
-    penalty: float = setting(0.1, "weight of the steepness of the scores", flag="")
+    penalty: float = setting(0.3, "weight of the steepness of the scores", flag="")
     discriminator_rate: float = setting(1.0, "the discriminator's share of --lr", flag="")
     generator_rate: float = setting(2.0, "the generator's and encoder's share of --lr", flag="")
     average: float = setting(0.998, "moving average of the generator that makes samples", flag="")
