@@ -48,6 +48,7 @@ from headstart.workflows.request import config_of
 from learners import ROWS
 
 KILLED = -signal.SIGKILL
+ALWAYS = ("two-players", "taught", "run")  # last words of the names of jobs that --quick takes
 TRAINING = {
     "duration": "36 steps",
     "batch_size": 16,
@@ -154,7 +155,7 @@ def kill_at(instant: int) -> None:
 
     def dying_fsync(descriptor: int) -> None:
         if moment():  # the file is there, in part
-            name = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+            name = Path(f"/proc/self/fd/{descriptor}").readlink()
             if name.is_file():
                 os.truncate(name, name.stat().st_size // 2)
             die()
@@ -251,7 +252,9 @@ def main(arguments: list[str] | None = None) -> int:
     with patch.dict(objectives.table._own, ROWS):
         all_jobs = [job for job in jobs(folder) if options.only in job.name]
         if options.quick:
-            all_jobs = dice.sample(all_jobs, min(5, len(all_jobs)))
+            always = [job for job in all_jobs if job.name.split()[-1] in ALWAYS]
+            rest = [job for job in all_jobs if job not in always]
+            all_jobs = [*always, *dice.sample(rest, min(2, len(rest)))]
         share, more = divmod(kills, len(all_jobs))
         for i, job in enumerate(all_jobs):
             torment(job, folder, share + (i < more), dice)

@@ -15,6 +15,7 @@ from headstart.objectives.barlow import BarlowTwins
 from headstart.objectives.byol import BYOL
 from headstart.objectives.denoising import Denoising
 from headstart.objectives.dino import DINO
+from headstart.objectives.gan import GAN
 from headstart.objectives.inpainting import Inpainting
 from headstart.objectives.lejepa import LeJEPA
 from headstart.objectives.masked import Masked
@@ -31,7 +32,7 @@ from headstart.training.loggers.wandb import WandB
 from headstart.training.watching import Watcher
 from headstart.types import Features, Spec
 
-_ = (ResNet, ViT, Inpainting, Masked, Sparse)
+_ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
 _ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, Modality)
 _ = (Watcher.name, collectives.own_rows)
 _ = (SimCLR, VICReg, BarlowTwins, BYOL, SimSiam, DINO, LeJEPA)

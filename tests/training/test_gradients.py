@@ -15,7 +15,7 @@ from headstart.types import Batch, Step
 from samples import backbone, batch, engine, identical, objective, supervised, weights
 
 
-def trained(parts, make, steps=10):
+def trained(parts, make, steps=6):
     torch.manual_seed(0)
     learner = make()
     engine(learner, steps, accumulate=parts, lr=1e-2).fit()
@@ -32,7 +32,7 @@ class Weighed(Learner):
     def forward(self, batch, *, player, progress):
         chosen = batch.y < 5
         losses = self.encoder(batch).pooled.square().mean(dim=1)
-        return Step((losses * chosen).sum() / chosen.sum(), int(chosen.sum()))
+        return Step((losses * chosen).sum() / chosen.sum().clamp_min(1), int(chosen.sum()))
 
 
 @pytest.mark.parametrize("parts", [2, 3, 5])
@@ -41,7 +41,7 @@ def test_parts_equal_the_whole_batch(parts, make):
     whole, cut_up = trained(1, make), trained(parts, make)
     for name, value in whole.items():
         torch.testing.assert_close(cut_up[name], value, rtol=1e-3, atol=1e-5)
-    assert not identical(whole, trained(1, make, steps=9))
+    assert not identical(whole, trained(1, make, steps=5))
 
 
 def test_a_cut_keeps_the_views_of_a_sample_together():
@@ -152,7 +152,7 @@ class Stop(Watcher):
     """Sends this process a signal half way."""
 
     def on_log(self, record):
-        if record["step"] == 10:
+        if record["step"] == 10 and "train" in record:
             os.kill(os.getpid(), signal.SIGTERM)
 
 

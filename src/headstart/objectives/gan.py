@@ -37,14 +37,14 @@ STEP = 0.05  # of the random step, in deviations of samples and codes
 class GANConfig(Settings):
     """The code, the rules of the game, and which side the backbone plays on."""
 
-    code: int = setting(64, "width of the code", flag="")
+    code: int = setting(32, "width of the code", flag="")
     start_from: Literal["encoder", "discriminator"] = setting(
         "encoder", "whose network the backbone is, and fine-tuning starts from", flag=""
     )
-    width: int = setting(64, "channels of the light networks next to the picture", flag="")
-    penalty: float = setting(1.0, "weight of the steepness of the scores", flag="")
-    discriminator_rate: float = setting(0.5, "the discriminator's share of --lr", flag="")
-    generator_rate: float = setting(0.5, "the generator's and encoder's share of --lr", flag="")
+    width: int = setting(32, "channels of the light networks next to the picture", flag="")
+    penalty: float = setting(0.1, "weight of the steepness of the scores", flag="")
+    discriminator_rate: float = setting(1.0, "the discriminator's share of --lr", flag="")
+    generator_rate: float = setting(2.0, "the generator's and encoder's share of --lr", flag="")
     average: float = setting(0.998, "moving average of the generator that makes samples", flag="")
 
 
@@ -138,7 +138,7 @@ class GAN(Learner):
         made = self.sample(len(batch.x))
         return {
             "loss": frechet_distance(reduced(made), reduced(batch.x)),
-            "diversity": diversity(made) / diversity(batch.x),
+            "diversity": diversity(made) / diversity(batch.x).clamp(min=1e-9),
             "reconstruction": F.mse_loss(self.reconstruct(batch)[1], batch.x),
         }
 

@@ -17,7 +17,7 @@ from headstart.parts.decoders import Bound
 from headstart.types import Spec
 
 SLOPE = 0.2
-HIDDEN = 512
+HIDDEN = 256
 SMALLEST = 8  # pixels a side below which pictures are reduced no further
 
 
@@ -29,28 +29,29 @@ class Generator(nn.Module):
         self.shape = spec.shape
         self.bound = Bound(spec, "auto")
         layers: list[nn.Module] = [nn.Linear(code, HIDDEN, bias=False), *_after(HIDDEN, flat=True)]
+        last: nn.Module
         if spec.is_image:
             *widths, deepest = _widths(spec, width)  # channels from the picture down
             grid = _grid(spec)
             cells = deepest * grid[0] * grid[1]
             layers += [nn.Linear(HIDDEN, cells, bias=False), *_after(cells, flat=True)]
             layers.append(nn.Unflatten(1, (deepest, *grid)))
-            for wide, thin in pairwise([deepest, *reversed(widths)]):
-                up = nn.ConvTranspose2d(wide, thin, 4, stride=2, padding=1, bias=thin == widths[0])
-                layers.append(up)
-                layers += [] if thin == widths[0] else _after(thin)
+            for wide, thin in pairwise([deepest, *reversed(widths[1:])]):
+                layers += [_double(wide, thin, bias=False), *_after(thin)]
+            last = _double((widths[1:] or [deepest])[0], spec.shape[0], bias=True)
         else:
             layers += [nn.Linear(HIDDEN, HIDDEN, bias=False), *_after(HIDDEN, flat=True)]
-            layers.append(nn.Linear(HIDDEN, spec.size))
-        self.stack = nn.Sequential(*layers)
+            last = nn.Linear(HIDDEN, spec.size)
+        self.stack = nn.Sequential(*layers, last)
         initialise(self, "relu")
+        nn.init.normal_(last.weight, std=0.02)  # no bound is met at first
 
     def forward(self, code: Tensor) -> Tensor:
         """`[B, K]` → `[B, *shape]`."""
         h = self.stack(code)
         if h.ndim == 4:
             h = h[:, :, : self.shape[1], : self.shape[2]]
-        return self.bound(h.view(-1, *self.shape))  # type: ignore[no-any-return]
+        return self.bound(h.reshape(-1, *self.shape))  # type: ignore[no-any-return]
 
 
 class Trunk(nn.Module):
@@ -103,6 +104,10 @@ class Critic(nn.Module):
         z = self.code(code)  # [B, H]
         parts = (x, z, self.both(torch.cat([x, z], dim=1)))
         return torch.cat([score(h) for score, h in zip(self.scores, parts, strict=True)], dim=1)
+
+
+def _double(wide: int, thin: int, *, bias: bool) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(wide, thin, 4, stride=2, padding=1, bias=bias)
 
 
 def _after(width: int, *, flat: bool = False) -> list[nn.Module]:

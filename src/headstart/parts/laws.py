@@ -12,9 +12,9 @@ SIDE = 8  # pixels a side to which pictures are reduced before their laws are co
 def frechet_distance(one: Tensor, other: Tensor) -> Tensor:
     """Squared Fréchet distance of the normal laws that fit `[N, D]` and `[M, D]`.
 
-    |m - m'|² + tr(S + S' - 2 (S S')^½), with the covariances' unbiased estimates (N, M > 1;
-    Heusel et al., 2017, arXiv:1706.08500, eq. 6). The
-    trace of the root is that of (S^½ S' S^½)^½, whose argument is symmetric: no complex numbers.
+    |m - m'|² + tr(S + S' - 2 (S S')^½) with the unbiased estimates of the covariances (Heusel et
+    al., 2017, arXiv:1706.08500, eq. 6). The trace of the root is that of (S^½ S' S^½)^½, whose
+    argument is symmetric: no complex numbers.
     """
     one, other = one.double(), other.double()
     between = (one.mean(dim=0) - other.mean(dim=0)).square().sum()
@@ -28,11 +28,13 @@ def frechet_distance(one: Tensor, other: Tensor) -> Tensor:
 
 def _covariance(x: Tensor) -> Tensor:
     centred = x - x.mean(dim=0)
-    return centred.T @ centred / (len(x) - 1)
+    return centred.T @ centred / max(len(x) - 1, 1)
 
 
 def diversity(x: Tensor) -> Tensor:
-    """Mean distance between two different samples of `[N, ...]`."""
+    """Mean distance between two different samples of `[N, ...]`; 0 where there are not two."""
+    if len(x) < 2:
+        return torch.zeros((), device=x.device)
     return torch.pdist(x.flatten(1).float()).mean()
 
 

@@ -21,6 +21,9 @@ class Learner(nn.Module, ABC):
     augment: whether the samples of a batch should be augmented.
     clean: whether it also wants them as they were (`Batch.clean`).
     usual_batch: the batch size where none is asked for; None leaves it to the number of samples.
+    usual_lr: the peak rate of the default optimiser where none is asked for.
+    chases: whether its target moves with it, as a teacher does: its loss need not fall, and the
+        last weights are kept, for the lowest loss may be that of a collapse.
     encoder: what fine-tuning starts from.
     """
 
@@ -28,6 +31,8 @@ class Learner(nn.Module, ABC):
     views: int = 1
     needs: ClassVar[type[Backbone]] = Backbone  # type: ignore[type-abstract]
     usual_batch: ClassVar[int | None] = None
+    usual_lr: ClassVar[float | None] = None
+    chases: ClassVar[bool] = False
     augment: bool = False
     clean: bool = False
     encoder: Backbone

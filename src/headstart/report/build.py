@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from headstart.workflows.answer import open_for
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import LoadedRun, load_run
 from headstart.workflows.request import config_of
+from headstart.workflows.sheets import brightness
 
 MOST = 2_000  # samples that are drawn or mapped
 MOST_JUDGED = 20_000  # samples whose answers are plotted; `result.json` has all of them
@@ -36,7 +36,7 @@ def build(path: str | Path, *, device: str = "auto") -> Path:
         UserError: there is no finished run at `path`, or its folder cannot be written.
     """
     run = load_run(path, device)
-    plots = [curves.losses(run), curves.metrics(run)]
+    plots = [curves.losses(run), curves.metrics(run), curves.embedding(run)]
     missing = None
     try:
         x, samples = _test(run)
@@ -98,7 +98,7 @@ def _augmented(run: LoadedRun, x: Tensor) -> Plot:
         "strongly": run.modality.augment(x, "strong"),
         "strongly, again": run.modality.augment(x, "strong"),
     }
-    rows = {title: _bright(run, part) for title, part in made.items()}
+    rows = {title: brightness(run.modality, part) for title, part in made.items()}
     return pictures.augmented(rows, run.modality.state()["augment"]["kind"])
 
 
@@ -108,22 +108,14 @@ def _reconstructions(run: LoadedRun, x: Tensor) -> Plot | None:
     pair = run.learner.reconstruct(batch)
     if pair is None:
         return None
-    shown = [_bright(run, part) for part in pair]
+    shown = [brightness(run.modality, part) for part in pair]
     return pictures.beside(shown[0], shown[1])
 
 
 @torch.no_grad()
 def _made(run: LoadedRun) -> Plot | None:
     made = run.learner.sample(3 * SHOWN)
-    return None if made is None else pictures.grid(_bright(run, made), SHOWN)
-
-
-def _bright(run: LoadedRun, x: Tensor) -> Tensor:
-    """What the network sees → brightness in 0..1, `[B, C, H, W]`."""
-    state: dict[str, Any] = run.modality.state()
-    mean = torch.tensor(state["mean"]).view(-1, 1, 1)
-    std = torch.tensor(state["std"]).view(-1, 1, 1)
-    return (x.float().cpu() * std + mean).clamp(0, 1)
+    return None if made is None else pictures.grid(brightness(run.modality, made), SHOWN)
 
 
 def _save(folder: Path, plots: list[Plot]) -> None:

@@ -2,8 +2,8 @@
 
 A teacher, the moving average of the student (Tarvainen and Valpola, 2017, arXiv:1703.01780),
 looks at a weakly augmented view of every sample and answers; the student sees a strongly
-augmented view and must answer alike (FixMatch, Sohn et al., 2020, arXiv:2001.07685). How much an
-answer counts is a matter of `trust`:
+augmented view of what is unlabelled and must answer alike (FixMatch, Sohn et al., 2020,
+arXiv:2001.07685). How much an answer counts is a matter of `trust`:
 
     fixed     above a threshold or not at all (FixMatch)
     adaptive  the threshold is the running mean confidence, lower for classes that are seldom
@@ -90,8 +90,10 @@ class SelfTraining(Learner):
         weak, strong = batch.x.chunk(2)  # [B, ...] each
         with torch.no_grad():
             answers = self.teacher.outputs(Batch(weak)).softmax(dim=1)  # [B, K]
-        outputs = self.student.outputs(Batch(strong), encoder_learns=self.student.stage(progress))
-        free = (batch.y == UNLABELLED).to(outputs.dtype)  # [B]
+        without = batch.y == UNLABELLED  # [B]
+        seen = torch.where(without.view(-1, *[1] * (weak.ndim - 1)), strong, weak)
+        outputs = self.student.outputs(Batch(seen), encoder_learns=self.student.stage(progress))
+        free = without.to(outputs.dtype)
         belief, target = self.trust(answers, free)  # [B] each
         each = F.cross_entropy(outputs, target, reduction="none")
         consistency = (each * belief * free).sum() / free.sum().clamp(min=1)

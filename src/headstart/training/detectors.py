@@ -18,6 +18,7 @@ DEAD_SHARE = 0.25
 FEWEST_LINES = 6
 EXPLODED = 100.0
 FEWEST_STALE = 3
+ONE_DIRECTION = 0.15  # of what directions spread when they fill the sphere
 ONE_MODE = 0.5  # made samples that differ by less than this share of real ones' distance
 
 
@@ -81,8 +82,8 @@ def trivial_answer(
         return None
     if reconstructs:
         return Finding(
-            "collapse",
-            f"the network answers the average sample whatever it is shown: its reconstruction"
+            "average answer",
+            f"the network has collapsed: it answers the average sample whatever it is shown: its reconstruction"
             f" loss of {loss:.4f} is no better than the {trivial:.4f} of always giving the mean"
             " (the variance of the data).",
             "Leave the code linear and bound the output by a sigmoid (--preset article-mended),"
@@ -225,4 +226,23 @@ def mode_collapse(diversity: float) -> Finding | None:
         f" {diversity:.0%} of what real ones differ by.",
         "Raise --set objective.penalty, lower --set objective.generator_rate (of a game) or"
         " --set objective.beta (of a variational autoencoder), or train longer.",
+    )
+
+
+def same_direction(spread: float, progress: float) -> Finding | None:
+    """The projections of all samples point the same way.
+
+    The features below may still differ, by what the network happened to be drawn with: a SimSiam
+    without its stopped gradient ends with a spread of 0.06 and an effective rank as before.
+
+    spread: of unit vectors, 1 when they fill the sphere evenly.
+    """
+    if progress < EARLY or spread >= ONE_DIRECTION:
+        return None
+    return Finding(
+        "collapse",
+        "the projections of all samples are nearly the same: their directions spread"
+        f" {spread:.2f} of what they could, so comparing views has taught the encoder nothing.",
+        "Lower --lr, use a larger --batch-size, or an objective that pushes samples apart"
+        " (simclr, vicreg, barlow, lejepa).",
     )

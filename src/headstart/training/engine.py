@@ -30,6 +30,7 @@ from headstart.training.gradients import Gradient, check_cut, cut, norm_of
 from headstart.training.guard import Guard
 from headstart.training.judge import Judge
 from headstart.training.logbook import Logbook
+from headstart.training.memory import kept_memory
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
 from headstart.training.profiling import Clock
@@ -118,6 +119,7 @@ class Engine:
 
     # ---------------------------------------------------------------- the loop
 
+    @kept_memory()
     def fit(self, *, resume: bool = False) -> Progress:
         """Train to the end of `duration`, then leave the best weights in the learner.
 

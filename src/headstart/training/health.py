@@ -18,6 +18,7 @@ from headstart import collectives
 from headstart.data.loader import Order
 from headstart.parts.laws import diversity, frechet_distance, reduced
 from headstart.parts.learner import Learner
+from headstart.parts.views import spread
 from headstart.runs import state
 from headstart.training import detectors
 from headstart.training.detectors import Finding
@@ -32,9 +33,9 @@ PROBE = 256  # samples that are looked at
 FEWEST_LOOKS, MOST_LOOKS = 3, 20  # at the encoder, in a run
 COST = 0.02  # of the run that looking may take, where that allows the fewest looks
 BAD_BATCH = "bad-batch.safetensors"
-FAILURES = {"collapse", "mode collapse", "divergence"}
+FAILURES = {"collapse", "average answer", "divergence"}
 # Seen in the encoder as it is: may be over later. The others are events.
-STATES = {"collapse", "plateau", "dimensional collapse", "dead units"}
+STATES = {"collapse", "average answer", "plateau", "dimensional collapse", "dead units"}
 FEWEST_STEPS = 200  # before, not having learned is no fault, unless the run is over
 
 
@@ -117,7 +118,9 @@ class Health(Watcher):
             if finding["name"] in STATES - self._present:
                 finding["message"] += " By the end of the training that was over."
         names = {f["name"] for f in self.findings} - (STATES - self._present)
-        verdict = "failed" if names & FAILURES else "warning" if names else "healthy"
+        # Samples of a blurring decoder are alike too; in a game it means that one side has lost.
+        fatal = FAILURES | ({"mode collapse"} if len(engine.optimisers) > 1 else set())
+        verdict = "failed" if names & fatal else "warning" if names else "healthy"
         return {"verdict": verdict, "findings": self.findings, **figures}
 
     # ---------------------------------------------------------------- state
@@ -163,7 +166,8 @@ class Health(Watcher):
                 self._note(detectors.explosion(norms))
         if "loss" in train:  # players have losses of their own, which may well rise
             self._losses.append(train["loss"])
-            self._note(detectors.divergence(self._losses))
+            if self._engine is not None and not self._engine.learner.chases:
+                self._note(detectors.divergence(self._losses))
 
     @torch.no_grad()
     def _look(self, progress: float) -> dict[str, Any]:
@@ -182,6 +186,7 @@ class Health(Watcher):
             self._note(detectors.collapse(figures))
             self._note(detectors.low_rank(figures, progress))
             self._note(detectors.dead_units(figures, layers))
+            figures |= self._look_at_projections(learner, probe, progress)
             figures |= self._compare_with_trivial(learner, probe, progress)
             if progress >= 1.0:
                 figures |= self._judge_made(learner, probe.x)
@@ -197,10 +202,19 @@ class Health(Watcher):
             return {}
         scores = learner.score(probe)
         reconstructs = "reconstruction" in scores
-        name = "reconstruction" if reconstructs else "loss"
-        loss = float(scores[name])
+        loss = float(scores["reconstruction" if reconstructs else "loss"])
         self._note(detectors.trivial_answer(loss, trivial, progress, reconstructs=reconstructs))
-        return {"trivial_loss": trivial, f"{name}_loss".replace("loss_loss", "loss"): loss}
+        return {"trivial_loss": trivial, "reconstruction_loss" if reconstructs else "loss": loss}
+
+    def _look_at_projections(
+        self, learner: Learner, probe: Batch, progress: float
+    ) -> dict[str, float]:
+        z = learner.project(probe)
+        if z is None or len(z) < 2:
+            return {}
+        share = float(spread(z))
+        self._note(detectors.same_direction(share, progress))
+        return {"projection_spread": share}
 
     def _judge_made(self, learner: Learner, real: Tensor) -> dict[str, float]:
         """New samples by their law (of pictures at 8×8 pixels) and by how much they differ."""

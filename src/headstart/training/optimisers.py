@@ -34,6 +34,7 @@ LIBRARY = (
 )  # fmt: skip
 USUAL_LR = {
     "sgd": 0.05, "asgd": 0.05, "adadelta": 1.0, "adagrad": 1e-2, "rprop": 1e-3, "lars": 0.3,
+    "lion": 3e-4,
 }  # fmt: skip
 USUAL_LR_OTHERS = 1e-3
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from headstart import backbones, modalities, objectives
+from headstart.backbones.base import Backbone
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.loader import Loader
 from headstart.data.splits import cut
@@ -16,6 +17,7 @@ from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
+from headstart.training.config import TrainingConfig
 from headstart.training.engine import Engine, place
 from headstart.training.health import PROBE, Health
 from headstart.training.timed import Around
@@ -24,6 +26,7 @@ from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.onlookers import onlookers, probe_for
+from headstart.workflows.sheets import Sheets
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import save_model
 
@@ -62,6 +65,8 @@ def pretrain(
     kind = kind or (dataset.kind if dataset else "image")
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
+    if objective.cls is not None and default not in (fit := _fitting(objective.cls.needs)):
+        default = fit[0]
     backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
     faults.raise_if_any()
     assert dataset is not None
@@ -75,6 +80,7 @@ def pretrain(
     learner = _learner(objective, backbone, modality, config.seed)
     health = Health(say)
     probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
+    more: list[Watcher] = [Sheets(modality, folder), *([probe] if probe else [])]
     splits = _splits(dataset, config.seed)
     size = _batch_size(learner, len(splits["train"]), config)
     with Supply(
@@ -88,7 +94,7 @@ def pretrain(
             batch_size=size,
             folder=folder,
             display=display,
-            watchers=onlookers(config.training, health, *([probe] if probe else [])),
+            watchers=onlookers(config.training, health, *more),
             say=say,
             around=around,
         )
@@ -143,10 +149,14 @@ def _batch_size(learner: Learner, samples: int, config: PretrainConfig) -> int:
     return size
 
 
+def _fitting(needs: type[Backbone]) -> list[str]:
+    """Names of the backbones that are what an objective needs."""
+    return [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
+
+
 def _learner(objective: Component, backbone: Component, modality: Modality, seed: int) -> Learner:
-    needs = objective.cls.needs
-    if not issubclass(backbone.cls, needs):
-        fit = [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
+    fit = _fitting(objective.cls.needs)
+    if backbone.name not in fit:
         raise UserError(
             f"objective '{objective.name}' does not work with backbone '{backbone.name}'.",
             f"Use --backbone {' or '.join(fit)}.",
@@ -171,9 +181,12 @@ def _engine(
 ) -> Engine:
     place(learner, config.training)
     data = supply.loaders["train"]
+    training = config.training
+    if training.lr is None and training.optimizer == TrainingConfig.optimizer:
+        training = replace(training, lr=learner.usual_lr)
     engine = Engine(
         learner,
-        config.training,
+        training,
         data,
         modality,
         duration=assemble.duration_for(
@@ -207,4 +220,4 @@ def _validation(engine: Engine, held: Loader) -> Validation:
                 totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
         return {name: total / count for name, total in totals.items()}
 
-    return Validation(run, "loss", "min")
+    return Validation(run, "loss", "last" if engine.learner.chases else "min")

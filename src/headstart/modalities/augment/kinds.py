@@ -24,7 +24,7 @@ STRONG: dict[Kind, Amounts] = {
         "rotate": 25, "shear": 0.3, "scale": 0.2, "shift": 0.1, "elastic": 0.03, "erase": 0.2,
     },
     "objects": {
-        "flip": 0.5, "crop": 0.4, "rotate": 10, "brightness": 0.4, "contrast": 0.4, "erase": 0.3,
+        "flip": 0.5, "crop": 0.4, "rotate": 10, "brightness": 0.3, "contrast": 0.3, "erase": 0.3,
     },
     # SimCLR's (Chen et al., 2020, arXiv:2002.05709, appendix A and B.9).
     "photos": {
