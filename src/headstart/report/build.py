@@ -22,6 +22,7 @@ from headstart.workflows.request import config_of
 from headstart.workflows.sheets import brightness
 
 MOST = 2_000  # samples that are drawn or mapped
+MOST_JUDGED = 20_000  # samples whose answers are plotted; `result.json` has all of them
 SHOWN = 8  # pictures in a row
 
 
@@ -56,8 +57,9 @@ def _test(run: LoadedRun) -> tuple[Tensor, Samples]:
     samples = open_for(run, data).splits["test"]
     if run.task is not None:
         samples = samples.take(np.flatnonzero(samples.has_label))
-    if run.task is None and len(samples) > MOST:
-        some = np.random.default_rng(0).permutation(len(samples))[:MOST]
+    most = MOST if run.task is None else MOST_JUDGED
+    if len(samples) > most:
+        some = np.random.default_rng(0).permutation(len(samples))[:most]
         samples = samples.take(np.sort(some))
     x, bad = run.modality.tensor(samples, on_bad="skip")
     if bad:
