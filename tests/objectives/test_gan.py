@@ -97,7 +97,7 @@ def test_interrupted_game_resumes_bit_identically(tmp_path):
     assert identical(weights(whole), weights(again))
 
 
-def trained(steps=150):
+def trained(steps=250):
     """One game on real digits: its learner, what it made before and after, and how it went."""
     learner = game()
     real = Batch(image().prepare(digits()[0]))
@@ -124,7 +124,7 @@ def test_made_digits_come_near_real_ones_and_differ_among_themselves(after_train
     torch.manual_seed(0)
     made = learner.sample(500)
     assert made.shape == (500, 1, 8, 8)
-    assert frechet_distance(reduced(made), reduced(real.x)) < 0.4 * before
+    assert frechet_distance(reduced(made), reduced(real.x)) < 0.3 * before
     assert diversity(made) > 0.7 * diversity(real.x)
 
 
