@@ -114,7 +114,7 @@ def collapse(figures: Mapping[str, Any]) -> Finding | None:
     width = figures["embedding_width"]
     if figures["dead_units"] == width:
         return Finding(
-            "collapse",
+            "embedding collapse",
             f"all {width} units of the embedding give the same value for every sample: the"
             " encoder has collapsed and tells samples apart no more.",
             "Leave the last layer of the encoder linear, or widen it; with an objective that"
@@ -122,7 +122,7 @@ def collapse(figures: Mapping[str, Any]) -> Finding | None:
         )
     if figures["embedding_spread"] < ALIKE:
         return Finding(
-            "collapse",
+            "embedding collapse",
             f"the embeddings of all samples are alike: they differ by"
             f" {figures['embedding_spread']:.1e} of their size.",
             "With an objective that compares views, raise what keeps them apart; or lower --lr.",

@@ -31,9 +31,9 @@ PROBE = 256  # samples that are looked at
 FEWEST_LOOKS, MOST_LOOKS = 3, 20  # at the encoder, in a run
 COST = 0.02  # of the run that looking may take, where that allows the fewest looks
 BAD_BATCH = "bad-batch.safetensors"
-FAILURES = {"collapse", "divergence"}
+FAILURES = {"collapse", "embedding collapse", "divergence"}
 # Seen in the encoder as it is: may be over later. The others are events.
-STATES = {"collapse", "plateau", "dimensional collapse", "dead units"}
+STATES = {"collapse", "embedding collapse", "plateau", "dimensional collapse", "dead units"}
 FEWEST_STEPS = 200  # before, not having learned is no fault, unless the run is over
 
 
