@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from headstart import collectives
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
 from headstart.types import Step
@@ -34,7 +35,7 @@ class TwoPlayers(Learner):
         return {"judge": list(self.discriminator.parameters()), "makers": makers}
 
     def forward(self, batch, *, player, progress):
-        z = torch.randn(len(batch), self.noise)
+        z = collectives.randn_like(batch.x.new_empty(len(batch), self.noise))
         real = torch.cat([batch.x.flatten(1), self.code(self.encoder(batch).pooled)], 1)
         made = torch.cat([self.generator(z), z], 1)
         if player == "judge":

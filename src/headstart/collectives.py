@@ -2,13 +2,13 @@
 
 `join` lets the processes of `torchrun` or `accelerate launch` meet. All of them draw the same
 random numbers: what is drawn for a batch is drawn for the global batch, and each process takes
-its own rows (`own_rows`), so that their sum is what one process would have computed.
+its own rows (`local`, `randn_like`), so that together they compute what one process would.
 """
 
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -105,13 +105,16 @@ def local(x: Tensor, groups: int = 1) -> Tensor:
     return grouped[:, rank() * share : (rank() + 1) * share].flatten(0, 1)
 
 
-def own_rows(draw: Callable[[int], Tensor], rows: int, groups: int = 1) -> Tensor:
-    """This process's part of what `draw(n)`, which makes `[n, ...]`, gives for the global batch.
+def randn_like(x: Tensor, groups: int = 1) -> Tensor:
+    """Normal numbers shaped as `x`: this process's rows of those drawn for the global batch."""
+    draw = torch.randn(len(x) * world_size(), *x.shape[1:], dtype=x.dtype, device=x.device)
+    return local(draw, groups)
 
-    rows: of this process. groups: equal runs of rows that each span all processes, as the views
-    of a batch do.
-    """
-    return local(draw(rows * world_size()), groups)
+
+def rand_like(x: Tensor, groups: int = 1) -> Tensor:
+    """Numbers in [0, 1) shaped as `x`: this process's rows of those drawn for the global batch."""
+    draw = torch.rand(len(x) * world_size(), *x.shape[1:], dtype=x.dtype, device=x.device)
+    return local(draw, groups)
 
 
 def from_first(value: Any) -> Any:

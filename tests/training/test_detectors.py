@@ -61,8 +61,8 @@ def test_standstill():
 @pytest.mark.parametrize(
     ("figures", "name"),
     [
-        ({"dead_units": 64}, "embedding collapse"),
-        ({"embedding_spread": 1e-5}, "embedding collapse"),
+        ({"dead_units": 64}, "collapse"),
+        ({"embedding_spread": 1e-5}, "collapse"),
         ({"effective_rank_centred": 1.2}, "dimensional collapse"),
         ({"dead_units": 30}, "dead units"),
     ],

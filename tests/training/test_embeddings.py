@@ -45,10 +45,10 @@ def test_dead_units_are_found_in_the_layer_where_they_are():
     encoder = backbone("conv", activation="relu").eval()
     _, before = look(encoder, batch())
     with torch.no_grad():
-        encoder.stem[1].bias[:20] = -100.0  # a normalised unit that far below 0 never fires
+        encoder.stem[1].bias[:12] = -100.0  # a normalised unit that far below 0 never fires
     pooled, after = look(encoder, batch())
     name = next(n for n, m in encoder.named_modules() if m is encoder.stem[2])
-    assert before[name] == (0, 32)
-    assert after[name] == (20, 32)
+    assert before[name] == (0, 16)
+    assert after[name] == (12, 16)
     assert pooled.shape == (64, encoder.dim)
     assert not any(m._forward_hooks for m in encoder.modules() if isinstance(m, nn.ReLU))

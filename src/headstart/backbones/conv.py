@@ -22,7 +22,7 @@ from headstart.types import Batch, Features, Spec
 class ConvConfig(Settings):
     """Channels of each stage."""
 
-    widths: tuple[int, ...] = setting((32, 64, 128), "channels of each stage, the side halves")
+    widths: tuple[int, ...] = setting((16, 32, 64), "channels of each stage, the side halves")
     activation: str = setting("silu", "between layers, by name", flag="activation")
     dropout: float = setting(0.0, "share of channels dropped before each halving")
     stochastic_depth: float = setting(

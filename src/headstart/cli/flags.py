@@ -8,7 +8,7 @@ import types
 import typing
 from typing import Any
 
-from headstart.settings import Settings
+from headstart.settings import Settings, Size
 
 
 def add_flags(parser: argparse._ActionsContainer, cls: type[Settings]) -> None:
@@ -52,7 +52,8 @@ def _add(
     elif choices:
         parser.add_argument(flag, choices=choices, **more)
     else:
-        metavar = {int: "N", float: "X"}.get(kind, "NAME")
+        metavar = {int: "N", float: "X", Size: "SIZE"}.get(kind, "NAME")
+        kind = str if kind is Size else kind  # read with all other settings, faults together
         parser.add_argument(flag, type=kind, metavar=metavar, **more)
 
 
@@ -63,7 +64,7 @@ def _kind(hint: Any) -> tuple[Any, list[Any]]:
         parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
     if typing.get_origin(parts[0]) is typing.Literal:
         return str, list(typing.get_args(parts[0]))
-    if parts[0] not in (int, float, str, bool):
+    if parts[0] not in (int, float, str, bool, Size):
         raise TypeError(f"no flag can be made of a field of type {hint}: give it flag=''")
     return parts[0], []
 

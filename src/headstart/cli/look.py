@@ -20,7 +20,7 @@ def inspect(options: Namespace) -> None:
     from headstart.workflows.request import config_of
 
     config = config_of(DataConfig, {**chosen(options, DataConfig), "path": options.data})
-    found = audit.audit(open_source(config, seed=0), say=speaker(quiet=options.quiet))
+    found = audit.audit(open_source(config), say=speaker(quiet=options.quiet))
     if options.json:
         print_json(found)
     else:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from headstart import collectives
 from headstart.backbones.base import Backbone
 from headstart.objectives.autoencoder import code_layer, mean_sample_loss
 from headstart.parts.decoders import Output, decoder_for
@@ -59,7 +59,7 @@ class Denoising(Learner):
         """`[B, ...]` with blocks masked and noise added."""
         if self.config.mask:
             x = x * keep(x, self.config.mask, self.config.block or max(1, x.shape[-1] // 8))
-        return x + self.config.noise * torch.randn_like(x)
+        return x + self.config.noise * collectives.randn_like(x)
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error."""
@@ -74,8 +74,8 @@ class Denoising(Learner):
 def keep(x: Tensor, share: float, block: int) -> Tensor:
     """A mask of ones with about `share` of zeros, in blocks where `x` is `[B, C, H, W]`."""
     if x.ndim != 4:
-        return (torch.rand_like(x) >= share).to(x.dtype)
+        return (collectives.rand_like(x) >= share).to(x.dtype)
     b, _, height, width = x.shape
-    coarse = torch.rand(b, 1, -(-height // block), -(-width // block), device=x.device)
+    coarse = collectives.rand_like(x.new_empty(b, 1, -(-height // block), -(-width // block)))
     fine = F.interpolate((coarse >= share).to(x.dtype), scale_factor=block, mode="nearest")
     return fine[:, :, :height, :width]

@@ -13,6 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from headstart import collectives
 from headstart.backbones.base import Backbone
 from headstart.objectives.autoencoder import mean_sample_loss
 from headstart.parts.decoders import Output, decoder_for
@@ -47,8 +48,10 @@ class Variational(Learner):
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases
         """The negative evidence bound, in nats a value of the sample."""
         mean, log_var = self.law(self.encoder(batch).pooled).chunk(2, dim=1)  # [B, K] each
-        code = mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)
+        code = mean + torch.exp(0.5 * log_var) * collectives.randn_like(mean)
         error = (self.decoder(code) - batch.x).square().mean()
+        # Its logarithm is taken: of the mean over all processes, as one process would.
+        error = collectives.sum_over_processes(error) / collectives.world_size()
         step = Step.sum(
             len(batch),
             likelihood=optimal_gaussian(error),

@@ -72,6 +72,13 @@ class Supervised(Learner):
             for parameter in layer.parameters()
         }
 
+    def stage(self, progress: float) -> bool:
+        """Whether the encoder learns at `progress`; where it does not, its statistics rest too."""
+        learns = self.mode != "frozen" and progress >= self.head_share
+        if self.training and self.encoder.training != learns:
+            self.encoder.train(learns)
+        return learns
+
     def outputs(self, batch: Batch, *, encoder_learns: bool = True) -> Tensor:
         """Head outputs `[B, K]`."""
         with torch.set_grad_enabled(encoder_learns and torch.is_grad_enabled()):
@@ -90,11 +97,7 @@ class Supervised(Learner):
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
         """The task's loss on labelled samples."""
         assert batch.y is not None
-        learns = self.mode != "frozen" and progress >= self.head_share
-        if self.training and not learns:
-            self.encoder.eval()
-        elif self.training and not self.encoder.training:
-            self.encoder.train()
+        learns = self.stage(progress)
         if self.training and (self.mixup or self.cutmix):
             mixed = mix(batch.x, self.mixup, self.cutmix)
             outputs = self.outputs(Batch(mixed.x), encoder_learns=learns)

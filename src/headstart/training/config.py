@@ -42,7 +42,9 @@ class TrainingConfig(Settings):
     )
     device: str = setting("auto", "cpu, cuda, cuda:1, mps ...; auto takes the best there is")
     threads: int | None = setting(None, "CPU threads; by default all this process may use", flag="")
-    compile: bool = setting(False, "compile the step; pays on long runs", flag="")
+    compile: Literal["auto", "on", "off"] = setting(
+        "auto", "compile the step; auto does for long runs on CUDA"
+    )
     log: tuple[str, ...] = setting(
         (), "also send figures to tensorboard, mlflow, wandb or trackio; repeatable"
     )

@@ -18,6 +18,8 @@ DEAD_SHARE = 0.25
 FEWEST_LINES = 6
 EXPLODED = 100.0
 FEWEST_STALE = 3
+ONE_DIRECTION = 0.15  # of what directions spread when they fill the sphere
+ONE_MODE = 0.5  # made samples that differ by less than this share of real ones' distance
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,10 @@ def trivial_answer(
         return None
     if reconstructs:
         return Finding(
-            "collapse",
-            f"the network answers the average sample whatever it is shown: its reconstruction"
-            f" loss of {loss:.4f} is no better than the {trivial:.4f} of always giving the mean"
-            " (the variance of the data).",
+            "average answer",
+            "the network has collapsed: it answers the average sample whatever it is shown. Its"
+            f" reconstruction loss of {loss:.4f} is no better than the {trivial:.4f} of always giving"
+            " the mean (the variance of the data).",
             "Leave the code linear and bound the output by a sigmoid (--preset article-mended),"
             " widen the code, or train longer.",
         )
@@ -114,7 +116,7 @@ def collapse(figures: Mapping[str, Any]) -> Finding | None:
     width = figures["embedding_width"]
     if figures["dead_units"] == width:
         return Finding(
-            "embedding collapse",
+            "collapse",
             f"all {width} units of the embedding give the same value for every sample: the"
             " encoder has collapsed and tells samples apart no more.",
             "Leave the last layer of the encoder linear, or widen it; with an objective that"
@@ -122,7 +124,7 @@ def collapse(figures: Mapping[str, Any]) -> Finding | None:
         )
     if figures["embedding_spread"] < ALIKE:
         return Finding(
-            "embedding collapse",
+            "collapse",
             f"the embeddings of all samples are alike: they differ by"
             f" {figures['embedding_spread']:.1e} of their size.",
             "With an objective that compares views, raise what keeps them apart; or lower --lr.",
@@ -208,4 +210,39 @@ def not_a_number(skipped: int, first_step: int | None, file: str | None) -> Find
         f"{skipped} steps gave a loss or gradient that is not a number; they were skipped and"
         f" never reached the weights.{kept}",
         "Lower --lr if there are many.",
+    )
+
+
+def mode_collapse(diversity: float) -> Finding | None:
+    """Made samples are much more alike than real ones.
+
+    diversity: their mean distance, as a share of the real ones'.
+    """
+    if diversity >= ONE_MODE:
+        return None
+    return Finding(
+        "mode collapse",
+        "the samples it makes are nearly all the same: they differ by"
+        f" {diversity:.0%} of what real ones differ by.",
+        "Raise --set objective.penalty, lower --set objective.generator_rate (of a game) or"
+        " --set objective.beta (of a variational autoencoder), or train longer.",
+    )
+
+
+def same_direction(spread: float, progress: float) -> Finding | None:
+    """The projections of all samples point the same way.
+
+    The features below may still differ, by what the network happened to be drawn with: a SimSiam
+    without its stopped gradient ends with a spread of 0.06 and an effective rank as before.
+
+    spread: of unit vectors, 1 when they fill the sphere evenly.
+    """
+    if progress < EARLY or spread >= ONE_DIRECTION:
+        return None
+    return Finding(
+        "collapse",
+        "the projections of all samples are nearly the same: their directions spread"
+        f" {spread:.2f} of what they could, so comparing views has taught the encoder nothing.",
+        "Lower --lr, use a larger --batch-size, or an objective that pushes samples apart"
+        " (simclr, vicreg, barlow, lejepa).",
     )

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from headstart import collectives
-from headstart.data.loader import Resident
+from headstart.data.loader import Shuffled
 from headstart.errors import InterruptedRunError, UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
@@ -30,6 +30,8 @@ from headstart.training.gradients import Gradient, check_cut, cut, norm_of
 from headstart.training.guard import Guard
 from headstart.training.judge import Judge
 from headstart.training.logbook import Logbook
+from headstart.training.memory import kept_memory
+from headstart.training.norms import share_norms
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
 from headstart.training.profiling import Clock
@@ -37,7 +39,7 @@ from headstart.training.progress import Progress
 from headstart.training.signals import StopRequest
 from headstart.training.timed import Around
 from headstart.training.watching import Display, Preparation, Validation, Watcher
-from headstart.types import Batch
+from headstart.types import Batch, Step
 
 PATIENCE_WITH_NAN = 20  # steps in a row that may be skipped before the run is given up
 STEPS_A_VOTE = 8  # on accelerators; the processes of a CPU ask each other after every step
@@ -55,7 +57,7 @@ class Engine:
         self,
         learner: Learner,
         config: TrainingConfig,
-        data: Resident,
+        data: Shuffled,
         preparation: Preparation,
         *,
         duration: Duration,
@@ -99,6 +101,7 @@ class Engine:
         self._average = average_of(learner, config, self.optimisers.values(), self._first_batches)
         self._judge = Judge(learner, self._average, config.patience)
         self.clock: Clock | None = None
+        self._forward: Callable[..., Step] = learner
         self._watched: dict[str, Any] = {}
         self._started = time.monotonic()
         self._saved_step, self._saved_time = 0, time.monotonic()
@@ -118,6 +121,7 @@ class Engine:
 
     # ---------------------------------------------------------------- the loop
 
+    @kept_memory()
     def fit(self, *, resume: bool = False) -> Progress:
         """Train to the end of `duration`, then leave the best weights in the learner.
 
@@ -132,6 +136,9 @@ class Engine:
         self.learner.train()
         if self.planned is None:
             self.planned = timed.plan(self)
+        if devices.compiles(self.config.compile, self.device, self.plan.total):
+            # Around the learner, which keeps the names of its weights.
+            self._forward = torch.compile(self.learner)
         self._saved_step, self._saved_time = self.at.step, time.monotonic()
         for watcher in self.watchers:
             watcher.on_start(self)
@@ -153,7 +160,7 @@ class Engine:
         self._seed(self.at.step)
         progress, rate = self.plan.progress(self.at.step), self.plan.rate(self.at.step, self.config)
         with self.phase("data"):
-            raw = self.data.at(self.at.position, self.batch_size)
+            raw = self._drawn()
         with self.phase("augmentation"):
             batch = self.batch(*raw)
         self._guard.begin()
@@ -180,7 +187,7 @@ class Engine:
         gradient, steps = Gradient(parameters, len(batch), self.config.accumulate), []
         for part in cut(batch, self.config.accumulate):
             with self.phase("forward"):
-                steps.append(self.learner(part, player=player, progress=progress))
+                steps.append(self._forward(part, player=player, progress=progress))
             with self.phase("backward"):
                 gradient.add(steps[-1])
         with self.phase("optimiser"):
@@ -211,6 +218,12 @@ class Engine:
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(seed)
 
+    def _drawn(self) -> tuple[Tensor, Tensor | None]:
+        """The next global batch; each process reads its part of it and hands it to the others."""
+        share = self.batch_size // self.processes
+        x, y = self._moved(*self.data.at(self.at.position + collectives.rank() * share, share))
+        return collectives.gather(x), None if y is None else collectives.gather(y)
+
     def batch(self, x: Tensor, y: Tensor | None) -> Batch:
         """Compact samples `[B, ...]` → what the learner trains on: its views, augmented.
 
@@ -220,12 +233,10 @@ class Engine:
         own_y = None if y is None else collectives.local(y)
         if not (self.learner.augment or self.learner.views > 1):
             return Batch(self.preparation.prepare(collectives.local(x)), own_y)
-        views = self.learner.views
+        strengths = self.learner.strengths()
         clean = self.preparation.prepare(collectives.local(x)) if self.learner.clean else None
-        if views == 1:
-            moved = self.preparation.augment(x)
-        else:
-            moved = self.preparation.augment(x.repeat(views, *[1] * (x.ndim - 1)), "strong")
+        moved = torch.cat([self.preparation.augment(x, strength) for strength in strengths])
+        views = len(strengths)
         return Batch(collectives.local(moved, views), own_y, views, clean)
 
     def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
@@ -391,4 +402,5 @@ def place(learner: Learner, config: TrainingConfig) -> torch.device:
     devices.use_threads(config.threads)
     collectives.join(device)
     learner.to(device)
+    share_norms(learner)
     return device

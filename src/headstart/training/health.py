@@ -16,7 +16,9 @@ from torch import Tensor
 
 from headstart import collectives
 from headstart.data.loader import Order
+from headstart.parts.laws import diversity, frechet_distance, reduced
 from headstart.parts.learner import Learner
+from headstart.parts.views import spread
 from headstart.runs import state
 from headstart.training import detectors
 from headstart.training.detectors import Finding
@@ -31,9 +33,9 @@ PROBE = 256  # samples that are looked at
 FEWEST_LOOKS, MOST_LOOKS = 3, 20  # at the encoder, in a run
 COST = 0.02  # of the run that looking may take, where that allows the fewest looks
 BAD_BATCH = "bad-batch.safetensors"
-FAILURES = {"collapse", "embedding collapse", "divergence"}
+FAILURES = {"collapse", "average answer", "divergence"}
 # Seen in the encoder as it is: may be over later. The others are events.
-STATES = {"collapse", "embedding collapse", "plateau", "dimensional collapse", "dead units"}
+STATES = {"collapse", "average answer", "plateau", "dimensional collapse", "dead units"}
 FEWEST_STEPS = 200  # before, not having learned is no fault, unless the run is over
 
 
@@ -116,7 +118,9 @@ class Health(Watcher):
             if finding["name"] in STATES - self._present:
                 finding["message"] += " By the end of the training that was over."
         names = {f["name"] for f in self.findings} - (STATES - self._present)
-        verdict = "failed" if names & FAILURES else "warning" if names else "healthy"
+        # Samples of a blurring decoder are alike too; in a game it means that one side has lost.
+        fatal = FAILURES | ({"mode collapse"} if len(engine.optimisers) > 1 else set())
+        verdict = "failed" if names & fatal else "warning" if names else "healthy"
         return {"verdict": verdict, "findings": self.findings, **figures}
 
     # ---------------------------------------------------------------- state
@@ -162,7 +166,8 @@ class Health(Watcher):
                 self._note(detectors.explosion(norms))
         if "loss" in train:  # players have losses of their own, which may well rise
             self._losses.append(train["loss"])
-            self._note(detectors.divergence(self._losses))
+            if self._engine is not None and not self._engine.learner.chases:
+                self._note(detectors.divergence(self._losses))
 
     @torch.no_grad()
     def _look(self, progress: float) -> dict[str, Any]:
@@ -181,7 +186,10 @@ class Health(Watcher):
             self._note(detectors.collapse(figures))
             self._note(detectors.low_rank(figures, progress))
             self._note(detectors.dead_units(figures, layers))
+            figures |= self._look_at_projections(learner, probe, progress)
             figures |= self._compare_with_trivial(learner, probe, progress)
+            if progress >= 1.0:
+                figures |= self._judge_made(learner, probe.x)
         learner.train(was_training)
         return figures
 
@@ -197,6 +205,26 @@ class Health(Watcher):
         loss = float(scores["reconstruction" if reconstructs else "loss"])
         self._note(detectors.trivial_answer(loss, trivial, progress, reconstructs=reconstructs))
         return {"trivial_loss": trivial, "reconstruction_loss" if reconstructs else "loss": loss}
+
+    def _look_at_projections(
+        self, learner: Learner, probe: Batch, progress: float
+    ) -> dict[str, float]:
+        z = learner.project(probe)
+        if z is None or len(z) < 2:
+            return {}
+        share = float(spread(z))
+        self._note(detectors.same_direction(share, progress))
+        return {"projection_spread": share}
+
+    def _judge_made(self, learner: Learner, real: Tensor) -> dict[str, float]:
+        """New samples by their law (of pictures at 8×8 pixels) and by how much they differ."""
+        made = learner.sample(len(real))
+        if made is None or len(real) < 2:
+            return {}
+        share = float(diversity(made)) / max(float(diversity(real)), 1e-9)
+        self._note(detectors.mode_collapse(share))
+        distance = float(frechet_distance(reduced(made), reduced(real)))
+        return {"frechet_distance": distance, "diversity": share}
 
 
 def save_batch(path: Path, batch: Batch, step: int, index: Tensor) -> None:

@@ -50,7 +50,8 @@ class Judge:
     def _compare(self, validation: Validation, figures: dict[str, float], at: Progress) -> None:
         sign = 1.0 if validation.direction == "max" else -1.0
         value = sign * figures[validation.metric]
-        if not at.best or value > sign * at.best[validation.metric]:
+        newest = validation.direction == "last"
+        if newest or not at.best or value > sign * at.best[validation.metric]:
             at.best, at.best_step, at.stale = figures, at.step, 0
             self.best_weights = {k: v.clone() for k, v in self.learner.state_dict().items()}
         else:

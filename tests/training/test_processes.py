@@ -1,0 +1,152 @@
+"""Two processes train the curve of one, stop together, and can be resumed by one."""
+
+import json
+import os
+import signal
+import socket
+import traceback
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from headstart import objectives
+from headstart.data.named import read_named
+from headstart.data.splits import ensure_test
+from headstart.errors import InterruptedRunError, UserError
+from headstart.runs.folder import RunFolder
+from headstart.training import checkpoints
+from headstart.workflows.config import FinetuneConfig, PretrainConfig
+from headstart.workflows.finetune import finetune
+from headstart.workflows.pretrain import pretrain
+from headstart.workflows.request import config_of
+from learners import ROWS
+
+TRAINING = {
+    "duration": "12 steps", "batch_size": 32, "threads": 1, "ema": 0.8,
+    # Adam would make steps of a learning rate out of rounding, where a gradient is zero: the bias
+    # before a batch norm.
+    "optimizer": "sgd", "lr": 0.01,
+    "checkpoint_every": "4 steps", "validate_every": "6 steps",
+}  # fmt: skip
+NETWORK = {"name": "mlp", "widths": [16, 8]}
+# Several views, batch norm and comparisons over the global batch; noise and masks drawn inside;
+# a loss that is no mean; two players; labels.
+NAMES = ("simclr", "denoising", "variational", "two-players", "classification")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    found = ensure_test(read_named("digits"), 0)
+    return found.with_splits(
+        {name: part.take(np.arange(min(300, len(part)))) for name, part in found.splits.items()}
+    )
+
+
+def train(name, path, dataset, *, resume=False, display=None, **training):
+    raw = {"backbone": NETWORK, "training": {**TRAINING, **training}}
+    with (
+        patch.dict(objectives.table._own, ROWS),
+        RunFolder.create(path, resume=resume, overwrite=False) as folder,
+    ):
+        if name == "classification":
+            config = config_of(FinetuneConfig, raw)
+            return finetune(config, folder, dataset=dataset, resume=resume, display=display)
+        config = config_of(PretrainConfig, {**raw, "objective": {"name": name}})
+        return pretrain(config, folder, dataset=dataset, resume=resume, display=display)
+
+
+def together(work, log, count=2):
+    """Exit codes of forked processes that each call `work(rank)` and know of one another."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    pids = []
+    for rank in range(count):
+        pid = os.fork()
+        if pid:
+            pids.append(pid)
+            continue
+        code = 1
+        try:
+            os.environ.update(
+                RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count),
+                MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
+            )  # fmt: skip
+            work(rank)
+            code = 0
+        except InterruptedRunError as error:
+            code = error.exit_code
+        except BaseException:
+            (log / f"rank-{rank}.txt").write_text(traceback.format_exc())
+        finally:
+            os._exit(code)
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+
+
+def said(log):
+    return "\n".join(path.read_text() for path in log.glob("rank-*.txt"))
+
+
+def curve(folder):
+    records = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
+    found = []
+    for record in records:
+        figures = record.get("train") or record["validation"]
+        found += [figures[name] for name in sorted(figures)]
+    return np.array(found)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, digits):
+    """Each job by one process and by two."""
+    folder = tmp_path_factory.mktemp("processes")
+    torch.set_num_threads(1)
+
+    def two(rank):
+        for name in NAMES:
+            train(name, folder / f"{name}-two", digits)
+
+    codes = together(two, folder)
+    assert codes == [0, 0], said(folder)
+    for name in NAMES:
+        train(name, folder / f"{name}-one", digits)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_train_the_curve_of_one(runs, name):
+    one, two = runs / f"{name}-one", runs / f"{name}-two"
+    assert json.loads((two / "result.json").read_text())["processes"] == 2
+    np.testing.assert_allclose(curve(two), curve(one), rtol=2e-4, atol=1e-6)
+    ours, theirs = (load_file(run / "model.safetensors") for run in (one, two))
+    for key, value in ours.items():
+        torch.testing.assert_close(theirs[key], value, rtol=1e-3, atol=1e-5)
+
+
+def test_all_stop_on_a_signal_to_one_and_one_goes_on_alone(tmp_path, digits, runs):
+    class Killer:
+        def update(self, progress, text):
+            if progress >= 0.5:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def interrupted(rank):
+        train("simclr", tmp_path / "cut", digits, display=Killer() if rank == 1 else None)
+
+    assert together(interrupted, tmp_path) == [143, 143], said(tmp_path)
+    step = checkpoints.newest(RunFolder(tmp_path / "cut"))["progress"]["step"]
+    assert 6 <= step < 12
+    train("simclr", tmp_path / "cut", digits, resume=True)
+    np.testing.assert_allclose(
+        curve(tmp_path / "cut"), curve(runs / "simclr-one"), rtol=2e-4, atol=1e-6
+    )
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, digits):
+    def work(rank):
+        with pytest.raises(UserError, match="33 samples cannot be shared equally by 2 processes"):
+            train("simclr", tmp_path / "r", digits, batch_size=33)
+
+    assert together(work, tmp_path) == [0, 0], said(tmp_path)
