@@ -12,6 +12,7 @@ bits of one that was not; and batches a second, streamed against resident.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import tempfile
 import time
@@ -41,6 +42,7 @@ def main() -> None:
     steps = options.steps or (60 if options.quick else 400)
     with tempfile.TemporaryDirectory(prefix="headstart-big-") as place:
         root = Path(place)
+        os.environ["HEADSTART_CACHE"] = str(root / "cache")
         if options.pictures:
             for name in ("photos", "few"):
                 (root / name).symlink_to(Path(options.pictures).resolve() / name)
@@ -63,16 +65,15 @@ def runs(root: Path, steps: int, bound: str, few_bound: str) -> None:
             "--set", f"training.checkpoint_every={max(1, steps // 10)} steps", *more,
         ]  # fmt: skip
 
-    env = {"HEADSTART_CACHE": str(root / "cache")}
     limit = ("--max-memory", bound)
-    few = report("few pictures", watch(command("few-run", "few", "--max-memory", few_bound), env))
-    whole = report("cold", watch(command("whole", "photos", *limit), env))
+    few = report("few pictures", watch(command("few-run", "few", "--max-memory", few_bound)))
+    whole = report("cold", watch(command("whole", "photos", *limit)))
     print(f"  {next(line for line in whole.said if 'decoded' in line)}")
-    report("warm", watch(command("again", "photos", *limit), env))
+    report("warm", watch(command("again", "photos", *limit)))
     kill_at = root / "cut" / "checkpoints" / "step-*"
     shutil.rmtree(root / "cache" / "decoded")  # so that it is killed while it decodes
-    report("killed", watch(command("cut", "photos", *limit), env, kill_at))
-    resumed = watch(command("cut", "photos", *limit, "--resume", "--set", "data.workers=1"), env)
+    report("killed", watch(command("cut", "photos", *limit), kill_at))
+    resumed = watch(command("cut", "photos", *limit, "--resume", "--set", "data.workers=1"))
     report("resumed, another worker count", resumed)
     one, other, third = (
         (root / name / "model.safetensors").read_bytes() for name in ("whole", "cut", "again")

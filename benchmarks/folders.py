@@ -58,7 +58,7 @@ class Watched:
     said: list[str] = field(default_factory=list)
 
 
-def watch(arguments: list[str], env: dict[str, str], kill_when: Path | None = None) -> Watched:
+def watch(arguments: list[str], kill_when: Path | None = None) -> Watched:
     """Run `headstart`, sampling the memory of its process tree five times a second.
 
     kill_when: a pattern of files; `kill -9` half a second after there is one.
@@ -67,7 +67,6 @@ def watch(arguments: list[str], env: dict[str, str], kill_when: Path | None = No
     begun = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "headstart", *arguments],
-        env={**os.environ, **env},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

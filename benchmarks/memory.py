@@ -10,6 +10,7 @@ of a small set, what statistics are taken from is nearly all there is, and is ke
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def main() -> None:
     for factor in (1, 10):
         with tempfile.TemporaryDirectory(prefix="headstart-memory-") as place:
             root = Path(place)
+            os.environ["HEADSTART_CACHE"] = str(root / "cache")
             generate(root / "photos", factor * count, 32)
             found = watch(
                 [
@@ -33,7 +35,6 @@ def main() -> None:
                     "--set", "backbone.widths=[32,8]", "--set", "training.threads=1",
                     "--max-memory", bound, "--set", "data.workers=2",
                 ],
-                {"HEADSTART_CACHE": str(root / "cache")},
             )  # fmt: skip
             assert found.code == 0, found.said
             peaks[factor] = found.peak

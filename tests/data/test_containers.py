@@ -80,6 +80,23 @@ def test_a_shard_is_read_through_once(tmp_path, monkeypatch):
     assert np.array_equal(decoded(again), PIXELS[:1])
 
 
+def test_remote_shards_are_copied_once(tmp_path):
+    import fsspec
+
+    tar(tmp_path / "a.tar", [("1.png", png(PIXELS[0])), ("1.cls", b"4")])
+    elsewhere = fsspec.filesystem("memory")
+    elsewhere.put_file(str(tmp_path / "a.tar"), "/bucket/train-0.tar")
+    for _ in range(2):
+        train = open_dataset("memory://bucket/train-{0..0}.tar").train
+        assert np.array_equal(decoded(train), PIXELS[:1])
+        assert train.targets.tolist() == [4]
+    assert len(list((tmp_path / "cache" / "shards").rglob("train-0.tar"))) == 1
+    with pytest.raises(UserError, match=r"memory://bucket/none\.tar cannot be read"):
+        open_dataset("memory://bucket/none.tar")
+    with pytest.raises(UserError, match="cannot be read"):
+        open_dataset("nosuch://bucket/a.tar")
+
+
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [

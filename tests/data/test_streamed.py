@@ -217,7 +217,7 @@ def _lives(pid):
 
 def suicidal(item, **_):
     if item.name.startswith("7"):
-        os.kill(os.getpid(), signal.SIGSEGV)
+        os.kill(os.getpid(), signal.SIGKILL)
     return np.ones(2, np.uint8)
 
 
@@ -228,3 +228,47 @@ def test_a_sample_that_kills_its_decoder_is_bad_and_the_others_are_not(folder):
     decoders.close()
     assert bad == {[p.stem for p in files].index("7"): CRASHED}
     assert rows.sum() == 2 * (len(files) - 1)
+
+
+GROWTH = """
+import sys
+from pathlib import Path
+from headstart.data.decoding import Decoding
+from headstart.data.folders import read_folder
+from headstart.data.streamed import Reader, Streamed, read_resident
+
+def peak():
+    text = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmHWM"))
+
+decoding = Decoding(
+    "headstart.data.pictures:decode", {"mode": "RGB", "size": [96, 96]}, (3, 96, 96)
+)
+files = read_folder(Path(sys.argv[1])).train.inputs
+reader = Reader(files, decoding, 0, spool=False)
+small = Streamed(files[:64], reader, memory=2_000_000)
+small.at(0, 32)
+small.close()
+before = peak()
+loader = Streamed(files, reader, memory=2_000_000)
+for position in range(0, len(files), 32):
+    loader.at(position, 32)
+for x, _ in loader.in_order(512):
+    pass
+loader.close()
+streamed = peak()
+x, _ = read_resident(files, reader, "fail")
+print(streamed - before, peak() - before)
+"""
+
+
+def test_streaming_takes_no_more_memory_than_it_may(folder):
+    one = next(folder.rglob("*.jpg")).read_bytes()
+    for i in range(1_000):
+        (folder / "c0" / f"more-{i}.jpg").write_bytes(one)
+    found = subprocess.run(
+        [sys.executable, "-c", GROWTH, str(folder)], capture_output=True, text=True, check=True
+    )
+    streamed, resident = (int(kilobytes) / 1e3 for kilobytes in found.stdout.split())
+    assert streamed < 10  # MB: 2 were allowed, and the allocator keeps some
+    assert resident > 25  # 1,150 pictures of 28 kB

@@ -1,8 +1,10 @@
 """Samples with optional targets, from a name, a folder or a file.
 
-    source (named, idx, folders, manifest, npz)  →  Dataset: splits of Samples
+    source (named, idx, folders, manifest, npz, tars, arrow)  →  Dataset: splits of Samples
+    files says where encoded samples lie; listing remembers folders, caches where such things are
     splits makes the splits that a source lacks; budget picks the labels that may be used
-    loader turns resident tensors into batches whose order is a function of (seed, position)
+    loader draws batches in an order that is a function of (seed, position), from memory;
+    streamed does the same for what does not fit: decoding (in processes), spool (kept on disk)
     audit looks for what is wrong: `headstart inspect`
 
 Nothing here knows a model or a loss. Arrays stay as they are read and pictures stay files until a

@@ -28,6 +28,7 @@ from headstart.data.dataset import SPLITS, Dataset, Samples
 from headstart.data.files import Files, blob, places
 from headstart.data.listing import EXTENSIONS
 from headstart.data.manifest import SPLIT_NAMES
+from headstart.data.remote import fetched, is_remote
 from headstart.errors import UserError
 from headstart.runs.atomic import write_with
 
@@ -132,6 +133,8 @@ def _shards(source: str, named: Mapping[str, str]) -> dict[str, list[Path]]:
 
 
 def _existing(root: Path, name: str) -> Path:
+    if is_remote(name):
+        return fetched(name)
     for path in (root / name, Path(name)):
         if path.is_file():
             return path
