@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def main() -> None:
 
 def samples(source: str, settings: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, Any]:
     """Training samples `[N, ...]`, their labels `[N]`, and the modality fitted on them."""
-    dataset = assemble.open_data(DataConfig(path=source), 0)
+    dataset = assemble.open_data(DataConfig(path=source))
     faults = Faults()
     part = assemble.component(modalities.table, settings, dataset.kind, "modality", faults)
     faults.raise_if_any()
@@ -99,7 +100,7 @@ def pretrained(
     learner: Learner = objective.cls(objective.config, encoder, modality.spec)
     engine = Engine(
         learner,
-        training,
+        replace(training, lr=training.lr or learner.usual_lr),
         Resident(x, seed=seed),
         modality,
         duration=Duration(max(1, steps), "steps"),
@@ -108,6 +109,7 @@ def pretrained(
     )
     if steps:
         engine.fit()
+    # The loop leaves the last weights: nothing is validated here.
     return learner.eval(), health.examine(learner, engine.plain(x[:512]), engine.at)
 
 

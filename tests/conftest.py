@@ -1,7 +1,16 @@
 import os
 from pathlib import Path
 
+# Tests run side by side, one thread each: more would only wait for one another. Set before torch.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Nothing is remembered from one run of the tests to the next, nor in the user's folder."""
+    os.environ["HEADSTART_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

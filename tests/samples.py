@@ -63,8 +63,11 @@ def supervised(encoder=None, *, pretrained=True, **settings):
     return Supervised(config_of(FineTuneConfig, **settings), encoder, task, pretrained=pretrained)
 
 
-def engine(learner, steps=30, *, folder=None, seed=0, batch_size=32, validation=None, **settings):
-    x, y = digits()
+def engine(
+    learner, steps=30, *, folder=None, seed=0, batch_size=32, validation=None, watchers=(),
+    count=512, **settings,
+):  # fmt: skip
+    x, y = (part[:count] for part in digits())
     return Engine(
         learner,
         config_of(TrainingConfig, **settings),
@@ -75,6 +78,7 @@ def engine(learner, steps=30, *, folder=None, seed=0, batch_size=32, validation=
         seed=seed,
         folder=folder,
         validation=validation,
+        watchers=watchers,
     )
 
 

@@ -18,7 +18,7 @@ def test_a_run_answers(model_run, tmp_path):
     Image.fromarray((load_digits().images[7] * 15).astype("uint8")).save(path)
     answers = model_run.predict([path])
     assert answers["name"].tolist() == [str(path)]
-    assert model_run.embed(load_digits().images[:4]).shape == (4, 256)
+    assert model_run.embed(load_digits().images[:4]).shape == (4, 128)
     assert hs.load(model_run.path).config == model_run.config
 
 

@@ -3,7 +3,10 @@
 from headstart import Run, load
 from headstart.backbones.conv import Conv
 from headstart.backbones.mlp import MLP
+from headstart.backbones.resnet import ResNet
+from headstart.backbones.vit import ViT
 from headstart.data.dataset import Dataset
+from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
 from headstart.modalities.numeric import Numeric
@@ -12,16 +15,37 @@ from headstart.objectives.barlow import BarlowTwins
 from headstart.objectives.byol import BYOL
 from headstart.objectives.denoising import Denoising
 from headstart.objectives.dino import DINO
+from headstart.objectives.gan import GAN
+from headstart.objectives.inpainting import Inpainting
 from headstart.objectives.lejepa import LeJEPA
+from headstart.objectives.masked import Masked
 from headstart.objectives.simclr import SimCLR
 from headstart.objectives.simsiam import SimSiam
+from headstart.objectives.sparse import Sparse
 from headstart.objectives.variational import Variational
 from headstart.objectives.vicreg import VICReg
 from headstart.parts.learner import Learner
+from headstart.training.loggers.mlflow import MLflow
+from headstart.training.loggers.tensorboard import TensorBoard
+from headstart.training.loggers.trackio import Trackio
+from headstart.training.loggers.wandb import WandB
 from headstart.training.watching import Watcher
 from headstart.types import Features, Spec
 
+_ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
 _ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, Modality)
 _ = (Watcher.name,)
 _ = (SimCLR, VICReg, BarlowTwins, BYOL, SimSiam, DINO, LeJEPA)
 _ = (Dataset.target_name, Learner.needs, Spec.cardinalities, Features.tokens)
+# Read by their names, all together.
+_ = (
+    Strengths.rotate,
+    Strengths.scale,
+    Strengths.flip,
+    Strengths.elastic,
+    Strengths.brightness,
+    Strengths.hue,
+)
+_ = (Strengths.jitter_share, Strengths.blur_share, Strengths.erase_share)
+_ = (Dataset.target_name, Spec.cardinalities, Features.tokens)
+_ = (MLflow, TensorBoard, Trackio, WandB)

@@ -120,7 +120,7 @@ def inspect(data: str | Path, **settings: Any) -> dict[str, Any]:
     from headstart.workflows.assemble import open_source
 
     config = config_of(DataConfig, {**nest(DataConfig, settings), "path": str(data)})
-    return audit(open_source(config, seed=0))
+    return audit(open_source(config))
 
 
 def pretrain(

@@ -10,7 +10,7 @@ def test_page_is_self_contained_and_agrees_with_the_result(model_run):
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert f"{model_run.result['test']['accuracy']:.4f}" in page
     names = {path.stem for path in (model_run.path / "plots").iterdir()}
-    assert {"loss", "confusion", "map", "mistakes"} <= names
+    assert {"loss", "confusion", "map", "mistakes", "augmentation"} <= names
 
 
 def test_pretraining_shows_reconstructions(encoder_run):

@@ -13,7 +13,6 @@ import headstart as hs
 from headstart.data.loader import Order
 from headstart.errors import InterruptedRunError
 from headstart.runs.folder import RunFolder
-from headstart.training import optimisers
 from headstart.training.config import TrainingConfig
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.pretrain import pretrain
@@ -93,29 +92,6 @@ def test_resume_refuses_changed_settings(tmp_path):
     run = hs.pretrain("digits", steps=5, backbone="mlp", out=tmp_path / "r")
     with pytest.raises(hs.UserError, match=r"training\.lr"):
         hs.pretrain("digits", steps=5, backbone="mlp", out=run.path, resume=True, lr=0.5)
-
-
-def test_schedules_follow_their_closed_forms():
-    config = TrainingConfig(schedule="cosine", warmup=0.2)
-    assert optimisers.rate_at(0.1, config) == pytest.approx(0.5)
-    assert optimisers.rate_at(0.6, config) == pytest.approx(0.5 * (1 + math.cos(math.pi / 2)))
-    assert optimisers.rate_at(1.0, config) == pytest.approx(0)
-    linear = TrainingConfig(schedule="linear", warmup=0.0)
-    assert optimisers.rate_at(0.25, linear) == pytest.approx(0.75)
-
-
-@pytest.mark.parametrize("name", sorted(optimisers.NAMES))
-def test_every_optimiser_takes_a_step(name):
-    weight = torch.nn.Parameter(torch.ones(3, 3))
-    bias = torch.nn.Parameter(torch.ones(3))
-    config = TrainingConfig(optimizer=name)
-    made = optimisers.build([weight, bias], config, {}, torch.device("cpu"))
-    (weight.sum() + bias.sum()).backward()
-    made.step()
-    assert not torch.equal(weight, torch.ones(3, 3))
-    decays = {g["params"][0].ndim: g.get("weight_decay") for g in made.param_groups}
-    if decays[2]:
-        assert decays[1] == 0.0
 
 
 def test_a_step_that_is_not_a_number_never_reaches_the_weights():

@@ -10,5 +10,7 @@ table = Table(
     {
         "mlp": ("headstart.backbones.mlp:MLP", "fully connected layers of any widths"),
         "conv": ("headstart.backbones.conv:Conv", "small convolutional network, fast on a CPU"),
+        "resnet": ("headstart.backbones.resnet:ResNet", "residual networks of 18, 34 or 50 layers"),
+        "vit": ("headstart.backbones.vit:ViT", "vision transformer: one token a patch"),
     },
 )

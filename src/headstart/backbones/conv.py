@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone, activation, initialise
+from headstart.backbones.stochastic_depth import shares, skip_branch
 from headstart.errors import UserError
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Features, Spec
@@ -21,9 +22,12 @@ from headstart.types import Batch, Features, Spec
 class ConvConfig(Settings):
     """Channels of each stage."""
 
-    widths: tuple[int, ...] = setting((32, 64, 128), "channels of each stage, the side halves")
+    widths: tuple[int, ...] = setting((16, 32, 64), "channels of each stage, the side halves")
     activation: str = setting("silu", "between layers, by name", flag="activation")
     dropout: float = setting(0.0, "share of channels dropped before each halving")
+    stochastic_depth: float = setting(
+        0.0, "share of samples that skip the deepest residual branch; less before it", flag=""
+    )
 
 
 class Conv(Backbone):
@@ -42,10 +46,11 @@ class Conv(Backbone):
         channels = spec.shape[0]
         self.stem = _convolution(channels, config.widths[0], config.activation)
         stages: list[nn.Module] = []
-        for narrow, wide in zip(
-            config.widths, (*config.widths[1:], config.widths[-1]), strict=True
+        skips = shares(config.stochastic_depth, len(config.widths))
+        for narrow, wide, skip in zip(
+            config.widths, (*config.widths[1:], config.widths[-1]), skips, strict=True
         ):
-            stages.append(Stage(narrow, wide, config))
+            stages.append(Stage(narrow, wide, skip, config))
         self.stages = nn.ModuleList(stages)
         self.token_dim = config.widths[-1]
         self.dim = 2 * config.widths[-1]
@@ -72,8 +77,9 @@ class Conv(Backbone):
 class Stage(nn.Module):
     """Halve the side, change the channels, then one residual pair of convolutions."""
 
-    def __init__(self, narrow: int, wide: int, config: ConvConfig) -> None:
+    def __init__(self, narrow: int, wide: int, skip: float, config: ConvConfig) -> None:
         super().__init__()
+        self.skip = skip
         self.dropout = nn.Dropout2d(config.dropout)
         self.change = _convolution(narrow, wide, config.activation)
         self.first = _convolution(wide, wide, config.activation)
@@ -85,7 +91,7 @@ class Stage(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """`[B, narrow, h, w]` → `[B, wide, ⌈h/2⌉, ⌈w/2⌉]`."""
         h = self.change(self.dropout(F.max_pool2d(h, 2, ceil_mode=True)))
-        h = h + self.last(self.first(h))
+        h = h + skip_branch(self.last(self.first(h)), self.skip, training=self.training)
         return self.act(h)  # type: ignore[no-any-return]
 
 

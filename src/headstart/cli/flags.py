@@ -8,7 +8,7 @@ import types
 import typing
 from typing import Any
 
-from headstart.settings import Settings
+from headstart.settings import Settings, Size
 
 
 def add_flags(parser: argparse._ActionsContainer, cls: type[Settings]) -> None:
@@ -41,14 +41,19 @@ def chosen(options: argparse.Namespace, cls: type[Settings]) -> dict[str, Any]:
 def _add(
     parser: argparse._ActionsContainer, flag: str, dest: str, hint: Any, sentence: str
 ) -> None:
-    kind, choices = _kind(hint)
     more: dict[str, Any] = {"dest": dest, "default": None, "help": sentence}
+    if typing.get_origin(hint) is tuple:
+        kind, _ = _kind(typing.get_args(hint)[0])
+        parser.add_argument(flag, type=kind, action="append", metavar="NAME", **more)
+        return
+    kind, choices = _kind(hint)
     if kind is bool:
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, **more)
     elif choices:
         parser.add_argument(flag, choices=choices, **more)
     else:
-        metavar = {int: "N", float: "X"}.get(kind, "NAME")
+        metavar = {int: "N", float: "X", Size: "SIZE"}.get(kind, "NAME")
+        kind = str if kind is Size else kind  # read with all other settings, faults together
         parser.add_argument(flag, type=kind, metavar=metavar, **more)
 
 
@@ -59,13 +64,13 @@ def _kind(hint: Any) -> tuple[Any, list[Any]]:
         parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
     if typing.get_origin(parts[0]) is typing.Literal:
         return str, list(typing.get_args(parts[0]))
-    if parts[0] not in (int, float, str, bool):
+    if parts[0] not in (int, float, str, bool, Size):
         raise TypeError(f"no flag can be made of a field of type {hint}: give it flag=''")
     return parts[0], []
 
 
 def _help(field: dataclasses.Field[Any]) -> str:
     sentence = str(field.metadata["help"]).replace("%", "%%")
-    if field.default in (None, dataclasses.MISSING) or isinstance(field.default, bool):
+    if field.default in (None, (), dataclasses.MISSING) or isinstance(field.default, bool):
         return sentence
     return f"{sentence} (default: {field.default})"

@@ -9,7 +9,7 @@ from headstart.cli.flags import chosen
 from headstart.cli.output import print_json, print_table, speaker
 from headstart.errors import UserError
 
-LISTS = ("objectives", "backbones", "tasks", "modalities", "datasets", "presets")
+LISTS = ("objectives", "backbones", "tasks", "modalities", "datasets", "presets", "loggers")
 
 
 def inspect(options: Namespace) -> None:
@@ -20,7 +20,7 @@ def inspect(options: Namespace) -> None:
     from headstart.workflows.request import config_of
 
     config = config_of(DataConfig, {**chosen(options, DataConfig), "path": options.data})
-    found = audit.audit(open_source(config, seed=0), say=speaker(quiet=options.quiet))
+    found = audit.audit(open_source(config), say=speaker(quiet=options.quiet))
     if options.json:
         print_json(found)
     else:
@@ -51,6 +51,7 @@ def _rows(what: str) -> Mapping[str, str]:
     from headstart import backbones, modalities, objectives, tasks
     from headstart.data.named_table import NAMED
     from headstart.settings.files import preset_summaries
+    from headstart.training import loggers
 
     match what:
         case "objectives":
@@ -65,4 +66,6 @@ def _rows(what: str) -> Mapping[str, str]:
             return NAMED
         case "presets":
             return preset_summaries()
+        case "loggers":
+            return loggers.table
     raise UserError(f"nothing is listed under '{what}'.")

@@ -17,6 +17,7 @@ from headstart.data import pictures
 from headstart.data.arrays import as_grey
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.duplicates import Pair, describe, pairs
+from headstart.data.files import Unreadable
 
 SHOWN = 5  # examples of each finding
 SIDE = 16  # pixels a side of the small pictures that are compared
@@ -60,12 +61,10 @@ def _read(
     if isinstance(samples.inputs, np.ndarray):
         array = samples.inputs if kind == "table" else as_grey(samples.inputs)
         return array.reshape(len(array), -1).astype(np.float32), rows, []
-    array, unreadable = pictures.read_all(list(samples.inputs), "L", (SIDE, SIDE))
-    reasons = {str(bad.path): bad.reason for bad in unreadable}
-    is_bad = np.array([str(path) in reasons for path in samples.inputs])
-    bad = [{"name": str(path), "reason": reason} for path, reason in reasons.items()]
-    flat = array.reshape(len(array), -1).astype(np.float32)
-    return flat[~is_bad], rows[~is_bad], bad
+    array, reasons = pictures.read_all(samples.inputs, "L", (SIDE, SIDE))
+    bad = [{"name": str(samples.inputs[i]), "reason": reason} for i, reason in reasons.items()]
+    good = np.setdiff1d(rows, list(reasons))
+    return array.reshape(len(array), -1).astype(np.float32)[good], good, bad
 
 
 def _counts(samples: Samples) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def _shape(kind: str, samples: Samples) -> dict[str, Any]:
     for path in samples.inputs:
         try:
             width, height, mode = pictures.probe(path)
-        except pictures.BadPicture:
+        except Unreadable:
             continue
         sizes[f"{width}×{height} {mode}"] += 1
     return {"sizes": dict(sizes.most_common(SHOWN)), "different_sizes": len(sizes)}

@@ -26,13 +26,14 @@ class Csv:
     """A table of text.
 
     columns: the header. rows: one list of cells a record, as long as the header.
-    lines: the line in the file at which each row begins, from 1.
+    lines: the line in the file at which each row begins, from 1; or another `unit` to find it by.
     """
 
     path: Path
     columns: list[str]
     rows: list[list[str]]
     lines: list[int]
+    unit: str = "line"
 
     def column(self, name: str) -> list[str]:
         """All cells below a header."""
@@ -46,7 +47,7 @@ def read_csv(path: Path) -> Csv:
     Raises:
         UserError: unreadable, not UTF-8, empty, header only, ragged, or a column named twice.
     """
-    text = _text(path)
+    text = read_text(path)
     first = text.splitlines()[0] if text.strip() else ""
     delimiter = next((d for d in ",;\t" if d in first), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -78,7 +79,12 @@ def read_csv(path: Path) -> Csv:
     return Csv(path, columns, rows, lines[1:])
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A text file in UTF-8.
+
+    Raises:
+        UserError: it cannot be read, or is something else.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -160,12 +166,14 @@ def parse_targets(
     return targets, labelled
 
 
-def absent_files(path: Path, missing: Sequence[tuple[int, str]], total: int) -> UserError:
+def absent_files(
+    path: Path, missing: Sequence[tuple[int, str]], total: int, unit: str = "line"
+) -> UserError:
     """The error for rows whose files are not there.
 
     missing: line and file name of each such row, at least one.
     """
-    examples = "; ".join(f"line {line}: {name!r}" for line, name in missing[:3])
+    examples = "; ".join(f"{unit} {line}: {name!r}" for line, name in missing[:3])
     return UserError(
         f"{path} names files that are not there: {len(missing):,} of {total:,} rows ({examples}).",
         f"File names are relative to {path.parent}. Mend or remove these rows.",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from headstart.data.files import Files
 
 Kind = Literal["image", "table"]
 SPLITS = ("train", "validation", "test")
@@ -18,13 +19,14 @@ SPLITS = ("train", "validation", "test")
 class Samples:
     """One split.
 
-    inputs: an array `[N, ...]`, or the paths of N files.
+    inputs: an array `[N, ...]`, or where N files lie.
     targets: `[N]` of int, float or str as the source gave them, or None when there are none.
     labelled: `[N]` of bool, False where a target is missing; None when all are there.
-    names: how each sample is called in messages and tables; by default its row number.
+    names: how each sample is called in messages and tables; by default as its file is called
+        within the source, or its row number.
     """
 
-    inputs: NDArray[Any] | Sequence[Path]
+    inputs: NDArray[Any] | Files
     targets: NDArray[Any] | None = None
     labelled: NDArray[np.bool_] | None = None
     names: Sequence[str] | None = None
@@ -41,19 +43,20 @@ class Samples:
 
     def name(self, index: int) -> str:
         """What to call one sample."""
-        return str(index) if self.names is None else self.names[index]
+        if self.names is not None:
+            return self.names[index]
+        return self.inputs.label(index) if isinstance(self.inputs, Files) else str(index)
 
     def take(self, index: NDArray[np.integer[Any]]) -> Samples:
         """The samples at `index`, in that order."""
-        if isinstance(self.inputs, np.ndarray):
-            inputs: NDArray[Any] | Sequence[Path] = self.inputs[index]
-        else:
-            inputs = [self.inputs[i] for i in index]
+        names = self.names
+        if names is None and not isinstance(self.inputs, Files):
+            names = range(len(self))  # type: ignore[assignment]
         return Samples(
-            inputs,
+            self.inputs[index] if isinstance(self.inputs, np.ndarray) else self.inputs.take(index),
             None if self.targets is None else self.targets[index],
             None if self.labelled is None else self.labelled[index],
-            [self.name(int(i)) for i in index],
+            None if names is None else [str(names[int(i)]) for i in index],
         )
 
 

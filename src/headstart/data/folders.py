@@ -9,9 +9,8 @@ photos/unlabelled/3.jpg     more pictures to pre-train on, beside class folders 
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,31 +20,36 @@ from numpy.typing import NDArray
 
 from headstart.data.csvs import parse_targets
 from headstart.data.dataset import SPLITS, Dataset, Samples
+from headstart.data.files import Files, places
+from headstart.data.listing import EXTENSIONS, Listing, Listings
 from headstart.data.manifest import SPLIT_NAMES
 from headstart.data.metadata import METADATA as _METADATA
 from headstart.data.metadata import read_metadata
 from headstart.errors import UserError
 
-EXTENSIONS = frozenset(
-    {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-)
 UNLABELLED = frozenset({"unlabelled", "unlabeled"})
-_CLUTTER = frozenset({"thumbs.db", "desktop.ini", _METADATA})
 
 
 @dataclass
 class _Part:
-    """The pictures of one split: full paths, and the class folder of each or None."""
+    """The pictures of one split, folder by folder, with the class of each folder or None."""
 
     root: Path
-    files: list[str] = field(default_factory=list)
-    classes: list[str | None] = field(default_factory=list)
+    folders: list[tuple[str, Listing, str | None]] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return sum(listing.count for _, listing, _ in self.folders)
+
+    @property
+    def classes(self) -> set[str]:
+        return {name for _, listing, name in self.folders if name and listing.count}
 
 
 def read_folder(
     path: Path, target: str | None = None, named: Mapping[str, Path] | None = None
 ) -> Dataset:
-    """Paths of pictures, with targets from class folders or from `metadata.csv`.
+    """Where pictures lie, with targets from class folders or from `metadata.csv`.
 
     target: the column of metadata.csv; without it class folders count first.
     named: split → its folder, where folders' names do not say.
@@ -55,160 +59,147 @@ def read_folder(
             metadata.csv that is malformed or names files that are not there.
     """
     others: Counter[str] = Counter()
-    parts, notes = _parts(path, dict(named or {}), others)
-    total = sum(len(part.files) for part in parts.values())
-    if total == 0:
+    listings = Listings(path)
+    parts, notes = _Scan(path, listings, others).parts(dict(named or {}))
+    listings.keep()
+    if not any(part.count for part in parts.values()):
         raise _no_pictures(path, others)
     for split, part in parts.items():
-        if not part.files:
+        if not part.count:
             raise UserError(f"the {split} split, {part.root}, holds no pictures.")
     if others:
         kinds = ", ".join(sorted(others))
         notes.append(f"{others.total():,} files that are not pictures were left out ({kinds})")
-    # Names go to messages and tables: what is not Unicode in them must not stop those.
-    files = [file for part in parts.values() for file in part.files]
-    names = [f.removeprefix(f"{path}/").encode("utf-8", "replace").decode() for f in files]
-    targets, labelled, column = _targets(path, parts, target, notes)
-    whole = Samples([Path(file) for file in files], targets, labelled, names)
-    ends = np.cumsum([len(part.files) for part in parts.values()])
+    files = _files(path, parts)
+    targets, labelled, column = _targets(path, parts, files, target, notes)
+    whole = Samples(files, targets, labelled)
+    ends = np.cumsum([part.count for part in parts.values()])
     splits = {
-        split: whole.take(np.arange(end - len(part.files), end))
+        split: whole.take(np.arange(end - part.count, end))
         for (split, part), end in zip(parts.items(), ends, strict=True)
     }
     return Dataset(str(path), "image", splits, column, notes=notes)
 
 
-def _parts(
-    path: Path, named: dict[str, Path], others: Counter[str]
-) -> tuple[dict[str, _Part], list[str]]:
-    """The pictures of each split, and notes on folders that were left out."""
-    folders = dict(named)
-    taken = {folder.resolve() for folder in named.values()}
-    rest = []
-    for name in _list(path)[0]:
-        split = SPLIT_NAMES.get(name.lower())
-        if (path / name).resolve() in taken:
-            continue
-        if split is None:
-            rest.append(name)
-        elif split not in folders:
-            folders[split] = path / name
-        elif split not in named:
-            raise UserError(
-                f"{path} has two {split} splits: {folders[split].name} and {name}.",
-                f"Say which with --{split}.",
-            )
-    parts = {split: _scan(folder, others) for split, folder in folders.items()}
-    notes: list[str] = []
-    if "train" in parts:
-        _beside(path, rest, parts["train"], others, notes)
-    else:
-        parts["train"] = _scan(path, others, rest)
-        if folders and not parts["train"].files:
-            raise UserError(
-                f"{path} has pictures of {', '.join(folders)} only, none to train on.",
-                "Say which folder to train on with --train.",
-            )
-    return {split: parts[split] for split in SPLITS if split in parts}, notes
-
-
-def _beside(
-    path: Path, folders: list[str], train: _Part, others: Counter[str], notes: list[str]
-) -> None:
-    """What lies beside a train folder: unlabelled pictures join it, others are noted or refused."""
-    loose = _pictures(_list(path)[1], Counter())
-    if loose:
-        raise UserError(
-            f"{path} is mixed: {len(loose):,} pictures lie loose ({loose[0]}) beside splits.",
-            "Move them into the train folder, or into one called unlabelled.",
+def _files(path: Path, parts: dict[str, _Part]) -> Files:
+    """The pictures of all splits, one split after another."""
+    folders = [entry for part in parts.values() for entry in part.folders]
+    return Files(
+        places(
+            str(path),
+            [folder for folder, _, _ in folders],
+            [listing.count for _, listing, _ in folders],
+            b"".join(listing.pictures for _, listing, _ in folders),
+            stamp=[str(listing.changed) for _, listing, _ in folders],
         )
-    for name in folders:
-        if name.lower() in UNLABELLED:
-            _add(train, path / name, None, others)
-    unread = [name for name in folders if name.lower() not in UNLABELLED]
-    if unread:
-        notes.append(f"folders that are no split were left out: {', '.join(unread[:5])}")
+    )
 
 
-def _scan(root: Path, others: Counter[str], only: list[str] | None = None) -> _Part:
-    """The pictures in a folder: loose, or in class folders (all of them, or `only` some).
+@dataclass
+class _Scan:
+    """One reading of a folder.
 
-    Raises:
-        UserError: both, without a metadata.csv that could tell what each is.
+    others: files that are no pictures, by suffix, counted meanwhile.
     """
-    folders, files = _list(root)
-    part = _Part(root)
-    loose = _pictures(files, others)
-    for name in folders if only is None else only:
-        _add(part, root / name, None if name.lower() in UNLABELLED else name, others)
-    inside = sorted({name for name in part.classes if name})
-    if loose and inside and not (root / _METADATA).is_file():
-        raise UserError(
-            f"{root} is mixed: {len(loose):,} pictures lie loose ({loose[0]}) beside folders"
-            f" ({', '.join(inside[:3])}).",
-            "Move loose pictures into a folder called unlabelled, or into those of their classes.",
-        )
-    part.files += [f"{root}/{name}" for name in loose]
-    part.classes += [None] * len(loose)
-    return part
 
+    path: Path
+    listings: Listings
+    others: Counter[str]
 
-def _add(part: _Part, folder: Path, name: str | None, others: Counter[str]) -> None:
-    found = _walk(str(folder), others, (os.path.realpath(folder.parent),))
-    part.files += found
-    part.classes += [name] * len(found)
+    def parts(self, named: dict[str, Path]) -> tuple[dict[str, _Part], list[str]]:
+        """The pictures of each split, and notes on folders that were left out."""
+        path = self.path
+        folders = dict(named)
+        taken = {folder.resolve() for folder in named.values()}
+        rest = []
+        for name in self.listings.of(path).folders:
+            split = SPLIT_NAMES.get(name.lower())
+            if (path / name).resolve() in taken:
+                continue
+            if split is None:
+                rest.append(name)
+            elif split not in folders:
+                folders[split] = path / name
+            elif split not in named:
+                raise UserError(
+                    f"{path} has two {split} splits: {folders[split].name} and {name}.",
+                    f"Say which with --{split}.",
+                )
+        parts = {split: self.part(folder) for split, folder in folders.items()}
+        notes: list[str] = []
+        if "train" in parts:
+            self.beside(rest, parts["train"], notes)
+        else:
+            parts["train"] = self.part(path, rest)
+            if folders and not parts["train"].count:
+                raise UserError(
+                    f"{path} has pictures of {', '.join(folders)} only, none to train on.",
+                    "Say which folder to train on with --train.",
+                )
+        return {split: parts[split] for split in SPLITS if split in parts}, notes
 
+    def beside(self, folders: list[str], train: _Part, notes: list[str]) -> None:
+        """What lies beside a train folder: unlabelled joins it, others are noted or refused."""
+        loose = self.listings.of(self.path)
+        if loose.count:
+            raise UserError(
+                f"{self.path} is mixed: {loose.count:,} pictures lie loose ({loose.first()})"
+                " beside splits.",
+                "Move them into the train folder, or into one called unlabelled.",
+            )
+        for name in folders:
+            if name.lower() in UNLABELLED:
+                self.add(train, self.path / name, None)
+        unread = [name for name in folders if name.lower() not in UNLABELLED]
+        if unread:
+            notes.append(f"folders that are no split were left out: {', '.join(unread[:5])}")
 
-def _list(folder: Path | str) -> tuple[list[str], list[str]]:
-    """Names of folders and of files, hidden ones aside, in natural order."""
-    folders: list[str] = []
-    files: list[str] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if not entry.name.startswith((".", "__MACOSX")):
-                    (folders if entry.is_dir() else files).append(entry.name)
-    except OSError as error:
-        raise UserError(f"cannot read {folder}: {error.strerror or error}.") from error
-    return sorted(folders, key=natural), sorted(files, key=natural)
+    def part(self, root: Path, only: list[str] | None = None) -> _Part:
+        """The pictures in a folder: loose, or in class folders (all of them, or `only` some).
 
+        Raises:
+            UserError: both, without a metadata.csv that could tell what each is.
+        """
+        own = self.listings.of(root)
+        self.others.update(own.others)
+        part = _Part(root)
+        for name in own.folders if only is None else only:
+            self.add(part, root / name, None if name.lower() in UNLABELLED else name)
+        inside = sorted(part.classes)
+        if own.count and inside and not (root / _METADATA).is_file():
+            raise UserError(
+                f"{root} is mixed: {own.count:,} pictures lie loose ({own.first()}) beside"
+                f" folders ({', '.join(inside[:3])}).",
+                "Move loose pictures into a folder called unlabelled, or into those of their"
+                " classes.",
+            )
+        part.folders.append((str(root), own, None))
+        return part
 
-def _pictures(files: list[str], others: Counter[str]) -> list[str]:
-    found = []
-    for name in files:
-        suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - Path is slow by the million
-        if suffix in EXTENSIONS:
-            found.append(name)
-        elif name.lower() not in _CLUTTER:
-            others[suffix or "no extension"] += 1
-    return found
+    def add(self, part: _Part, folder: Path, name: str | None) -> None:
+        """The pictures of a folder and of those in it, all of one class."""
+        above = (os.path.realpath(folder.parent),)
+        part.folders += [(at, found, name) for at, found in self.walk(str(folder), above)]
 
-
-def _walk(folder: str, others: Counter[str], above: tuple[str, ...]) -> list[str]:
-    """Full paths of all pictures beneath a folder."""
-    real = os.path.realpath(folder)
-    if real in above:  # a link back upwards: its pictures are counted already
-        return []
-    folders, files = _list(folder)
-    found = [f"{folder}/{name}" for name in _pictures(files, others)]
-    for name in folders:
-        found += _walk(f"{folder}/{name}", others, (*above, real))
-    return found
-
-
-def natural(name: str) -> tuple[list[str | int], str]:
-    """A key that sorts 2.png before 10.png; names that only differ in zeros stay apart."""
-    pieces: list[str | int] = [*re.split(r"([0-9]+)", name)]
-    pieces[1::2] = [int(piece) for piece in pieces[1::2]]
-    return pieces, name
+    def walk(self, folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, Listing]]:
+        """All folders that hold pictures, from one downwards."""
+        real = os.path.realpath(folder)
+        if real in above:  # a link back upwards: its pictures are counted already
+            return
+        found = self.listings.of(folder)
+        self.others.update(found.others)
+        if found.count:
+            yield folder, found
+        for name in found.folders:
+            yield from self.walk(f"{folder}/{name}", (*above, real))
 
 
 def _targets(
-    path: Path, parts: dict[str, _Part], target: str | None, notes: list[str]
+    path: Path, parts: dict[str, _Part], files: Files, target: str | None, notes: list[str]
 ) -> tuple[NDArray[Any] | None, NDArray[np.bool_] | None, str | None]:
     """Targets of all splits one after another, which are known, and their column's name."""
-    by_folder = [name for part in parts.values() for name in part.classes]
-    classes = {name for name in by_folder if name}
+    folders = [entry for part in parts.values() for entry in part.folders]
+    classes = {name for part in parts.values() for name in part.classes}
     tables = [
         folder
         for folder in dict.fromkeys([path, *(part.root for part in parts.values())])
@@ -217,12 +208,14 @@ def _targets(
     if len(classes) > 1 and (target is None or (not tables and target == "label")):
         if tables:
             notes.append("targets are the class folders; --target takes a column of metadata.csv")
-        known = np.array([name is not None for name in by_folder])
-        return np.array([name or "" for name in by_folder]), None if known.all() else known, None
+        counts = [listing.count for _, listing, _ in folders]
+        known = np.repeat([name is not None for _, _, name in folders], counts)
+        targets = np.repeat([name or "" for _, _, name in folders], counts)
+        return targets, None if known.all() else known, None
     if tables:
-        files = [file for part in parts.values() for file in part.files]
-        values, column = read_metadata(tables, files, target)
-        return (*parse_targets(values, files), column)
+        paths = [str(file) for file in files]
+        values, column = read_metadata(tables, paths, target)
+        return (*parse_targets(values, paths), column)
     if target is not None:
         raise UserError(f"{path} has no metadata.csv that could hold a column '{target}'.")
     if classes:

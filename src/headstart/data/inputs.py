@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from headstart.data.arrays import as_inputs
 from headstart.data.dataset import Kind, Samples
-from headstart.data.folders import EXTENSIONS
+from headstart.data.files import of_paths
+from headstart.data.listing import EXTENSIONS
 from headstart.data.sources import open_dataset
 from headstart.errors import UserError
 
@@ -60,4 +61,4 @@ def _files(paths: list[Path]) -> Samples:
         raise UserError(f"there is no file {missing[0]}{more}.")
     if not paths:
         raise UserError("no files were given.")
-    return Samples(paths, names=[str(path) for path in paths])
+    return Samples(of_paths(paths, ""), names=[str(path) for path in paths])

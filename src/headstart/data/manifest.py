@@ -1,4 +1,4 @@
-"""A CSV that lists picture files, a row each: file name, targets, perhaps a split.
+"""A CSV, JSONL or Parquet file that lists picture files, a row each: name, targets, a split.
 
 file,breed,split
 photos/001.jpg,beagle,train
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.data.csvs import Csv, absent_files, choose_target, parse_targets, read_csv
+from headstart.data.csvs import Csv, absent_files, choose_target, parse_targets
 from headstart.data.dataset import SPLITS, Dataset, Samples
+from headstart.data.files import of_paths
+from headstart.data.records import SUFFIXES, read_records
 from headstart.errors import UserError, nearest
 
 FILE_COLUMNS = ("file_name", "file", "path", "image", "filename")
@@ -40,12 +42,12 @@ def read_manifest(
     file_column: str | None = None,
     others: Mapping[str, Path] | None = None,
 ) -> Dataset:
-    """Paths of pictures with their targets; file names are relative to the CSV's folder.
+    """Paths of pictures with their targets; file names are relative to the manifest's folder.
 
     others: further splits, each with a manifest of its own; `path` is then train.
 
     Raises:
-        UserError: the CSV is malformed, has no column of files, names files that are not there,
+        UserError: the file is malformed, has no column of files, names files that are not there,
             or leaves the target open.
     """
     given = {"train": path, **(others or {})}
@@ -58,30 +60,29 @@ def read_manifest(
     chosen = parts[0].target
     files = [file for part in parts for file in part.files]
     split = np.array([name for part in parts for name in part.split])
+    where = of_paths(files, str(path.parent))
     if chosen is None:
-        samples = Samples(files)
+        samples = Samples(where)
     else:
         values = [value for part in parts for value in part.table.column(chosen)]
-        where = [f"{part.table.path}, line {n}" for part in parts for n in part.table.lines]
-        samples = Samples(files, *parse_targets(values, where))
-    roots = [part.table.path.parent for part in parts for _ in part.files]
-    names = [_short(file, root) for file, root in zip(files, roots, strict=True)]
-    samples = Samples(files, samples.targets, samples.labelled, names)
+        lines = [
+            f"{part.table.path}, {part.table.unit} {n}" for part in parts for n in part.table.lines
+        ]
+        samples = Samples(where, *parse_targets(values, lines))
     splits = {s: samples.take(np.flatnonzero(split == s)) for s in SPLITS if (split == s).any()}
     if "train" not in splits:
         raise UserError(f"{path} has no rows of the train split; found {', '.join(splits)}.")
     return Dataset(str(path), "image", splits, chosen, parts[0].table.columns)
 
 
-def _short(file: Path, root: Path) -> str:
-    return str(file.relative_to(root) if file.is_relative_to(root) else file)
-
-
 def _read(path: Path, target: str | None, file_column: str | None, split: str | None) -> _Part:
     """split: the one that all rows belong to; None lets a `split` column say."""
-    if path.suffix.lower() != ".csv" or not path.is_file():
-        raise UserError(f"{path} is no .csv file.", "A manifest's other splits are manifests too.")
-    table = read_csv(path)
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        raise UserError(
+            f"{path} is no {', '.join(SUFFIXES)} file.",
+            "A manifest's other splits are manifests too.",
+        )
+    table = read_records(path)
     column = _file_column(table, file_column)
     rest = [name for name in table.columns if name != column]
     by_column = next((n for n in rest if n.lower() == "split" and n != target), None)
@@ -125,7 +126,7 @@ def _splits(table: Csv, column: str) -> list[str]:
         split = SPLIT_NAMES.get(value.lower())
         if split is None:
             raise UserError(
-                f"{table.path}, line {line}, column '{column}': '{value}' is no split;"
+                f"{table.path}, {table.unit} {line}, column '{column}': '{value}' is no split;"
                 " expected train, validation or test."
             )
         splits.append(split)
@@ -142,7 +143,7 @@ def _files(table: Csv, column: str) -> list[Path]:
         if not name or not _is_file(file):
             missing.append((line, name))
     if missing:
-        raise absent_files(table.path, missing, len(files))
+        raise absent_files(table.path, missing, len(files), table.unit)
     return files
 
 

@@ -1,13 +1,13 @@
-"""Picture files to `uint8` arrays, with Pillow; what cannot be read is a `BadPicture`."""
+"""Encoded pictures to `uint8` arrays, with Pillow; what cannot be read is `Unreadable`."""
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,47 +15,36 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from headstart.data.files import Item, Unreadable
+from headstart.data.memory import processors
+
 Pixels = NDArray[np.uint8]
-CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+CHANNELS = {"L": 1, "RGB": 3}
 _ORIENTATION = 0x0112
 _CHUNK = 32  # pictures a task: few enough to share out evenly, many enough to hide the overhead
 
 
-class BadPicture(Exception):  # noqa: N818 - it says what the file is
-    """A file that is not a readable picture.
+def decode(item: Item, *, mode: str, size: Sequence[int]) -> Pixels:
+    """One picture, upright and resized to (H, W): `[C, H, W]`, one channel for mode "L".
 
-    path: the file. reason: why, without the path.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} is not a readable picture ({reason})")
-        self.path = path
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[type[BadPicture], tuple[Path, str]]:
-        return type(self), (self.path, self.reason)
-
-
-def read_picture(path: Path, mode: str) -> Pixels:
-    """One picture, upright: `[H, W]` for mode "L", `[H, W, C]` for "RGB" and "RGBA".
-
-    Transparency lies on white unless the mode keeps it; of 16 bits the upper 8 count; of an
-    animation the first frame.
+    Transparency lies on white; of 16 bits the upper 8 count; of an animation the first frame.
 
     Raises:
-        BadPicture: unreadable, truncated, empty, or so large that it may be a decompression bomb.
+        Unreadable: no picture, truncated, empty, or so large that it may be a decompression bomb.
     """
+    height, width = size
     with _quiet():
-        return _decode(path, mode, None)
+        pixels = _decode(item, mode, (height, width))
+    return pixels[None] if mode == "L" else np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
 
 
-def probe(path: Path) -> tuple[int, int, str]:
+def probe(item: Item) -> tuple[int, int, str]:
     """Width and height as displayed, and the file's own mode; no pixels are decoded.
 
     Raises:
-        BadPicture: not a picture, empty, or too large.
+        Unreadable: not a picture, empty, or too large.
     """
-    with _quiet(), _opened(path) as image:
+    with _quiet(), _opened(item) as image:
         width, height = image.size
         # For PNG the tag may stand behind the pixels; there it is rare enough to go unread.
         if image.format in ("JPEG", "MPO", "TIFF", "WEBP"):
@@ -66,103 +55,76 @@ def probe(path: Path) -> tuple[int, int, str]:
 
 
 def read_all(
-    paths: Sequence[Path],
-    mode: str,
-    size: tuple[int, int] | None = None,
-    workers: int | None = None,
-) -> tuple[Pixels, list[BadPicture]]:
-    """All pictures, resized: `[N, H, W]` for mode "L", else `[N, H, W, C]`.
+    items: Sequence[Item], mode: str, size: tuple[int, int], workers: int | None = None
+) -> tuple[Pixels, dict[int, str]]:
+    """All pictures, resized to (H, W): `[N, H, W]` for mode "L", else `[N, H, W, C]`.
 
-    size: (H, W); None takes that of the first readable picture, and others are bad.
     workers: threads; by default as many as the processors this process may use.
 
-    Returns: the pixels, and those that could not be read, in order; their rows are zero.
+    Returns: the pixels, and why rows could not be read, by their number; they are zero.
     """
-    fixed = size or _first_size(paths)
     channels = CHANNELS[mode]
-    shape = (len(paths), *fixed) if channels == 1 else (len(paths), *fixed, channels)
+    shape = (len(items), *size) if channels == 1 else (len(items), *size, channels)
     out = np.zeros(shape, dtype=np.uint8)
-    bad: dict[int, BadPicture] = {}
+    bad: dict[int, str] = {}
 
     def fill(start: int) -> None:
-        for i in range(start, min(start + _CHUNK, len(paths))):
+        for i in range(start, min(start + _CHUNK, len(items))):
             try:
-                picture = _decode(paths[i], mode, size)
-                if picture.shape[:2] != fixed:
-                    found, wanted = _times(picture.shape), _times(fixed)
-                    raise BadPicture(paths[i], f"its size is {found}; the first has {wanted}")
-                out[i] = picture
-            except BadPicture as error:
-                bad[i] = BadPicture(error.path, error.reason)  # a traceback would keep the pixels
+                out[i] = _decode(items[i], mode, size)
+            except Unreadable as error:
+                bad[i] = error.reason
 
-    with _quiet(), ThreadPoolExecutor(workers or _processors()) as pool:
-        for _ in pool.map(fill, range(0, len(paths), _CHUNK)):
+    with _quiet(), ThreadPoolExecutor(workers or processors()) as pool:
+        for _ in pool.map(fill, range(0, len(items), _CHUNK)):
             pass
-    return out, [bad[i] for i in sorted(bad)]
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _times(shape: Sequence[int]) -> str:
-    return f"{shape[1]}×{shape[0]}"
-
-
-def _first_size(paths: Sequence[Path]) -> tuple[int, int]:
-    for path in paths:
-        try:
-            height, width = read_picture(path, "L").shape
-            return height, width
-        except BadPicture:
-            continue
-    return 1, 1
+    return out, dict(sorted(bad.items()))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """An image whose header makes sense; whatever goes wrong inside is a BadPicture."""
+def _opened(item: Item) -> Iterator[Image.Image]:
+    """An image whose header makes sense; whatever goes wrong inside is Unreadable."""
     try:
-        with Image.open(path) as image:
+        with Image.open(item if isinstance(item, Path) else BytesIO(item.read())) as image:
             width, height = image.size
             if width < 1 or height < 1:
-                raise BadPicture(path, f"its size is {width}×{height}")
+                raise Unreadable(item, f"its size is {width}×{height}")
             most = Image.MAX_IMAGE_PIXELS
             if most is not None and width * height > most:
-                raise BadPicture(path, f"{width}×{height} pixels: too large, perhaps a bomb")
+                raise Unreadable(item, f"{width}×{height} pixels: too large, perhaps a bomb")
             yield image
-    except BadPicture:
+    except Unreadable:
         raise
     # Pillow's decoders raise nearly anything on damaged files: OSError, SyntaxError, struct.error,
     # ValueError, TypeError, KeyError ... All of them mean the same, and none is dropped.
     except Exception as error:
-        raise BadPicture(path, _reason(error, path)) from error
+        raise Unreadable(item, _reason(error, item)) from error
 
 
-def _reason(error: Exception, path: Path) -> str:
+def _reason(error: Exception, item: Item) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, UnidentifiedImageError):
         try:
-            empty = path.stat().st_size == 0
+            size = item.stat().st_size if isinstance(item, Path) else item.size
         except OSError:
-            empty = False
-        return "the file is empty" if empty else "no known picture format"
+            size = 1
+        return "no known picture format" if size else "the file is empty"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = str(error).strip().splitlines()
     return text[0][:200] if text else type(error).__name__
 
 
-def _decode(path: Path, mode: str, size: tuple[int, int] | None) -> Pixels:
-    with _opened(path) as image:
-        if size is not None:
-            # JPEG can be decoded at a fraction of its size; twice the target loses nothing seen.
-            side = 2 * max(size)
-            image.draft(None, (side, side))
+def _decode(item: Item, mode: str, size: tuple[int, int]) -> Pixels:
+    """`[H, W]` for mode "L", else `[H, W, C]`."""
+    with _opened(item) as image:
+        # JPEG can be decoded at a fraction of its size; twice the target loses nothing seen.
+        side = 2 * max(size)
+        image.draft(None, (side, side))
         upright = ImageOps.exif_transpose(image)
         picture = _convert(upright, mode)
-        if size is not None and picture.size != (size[1], size[0]):
+        if picture.size != (size[1], size[0]):
             picture = picture.resize(
                 (size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=2.0
             )
@@ -176,7 +138,7 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_to_8_bits(np.asarray(image))).convert(mode)
     transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-    if transparent and mode != "RGBA":
+    if transparent:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert(mode)
@@ -202,7 +164,7 @@ _saved: list[warnings.catch_warnings[None]] = []
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings of Pillow's meanwhile: what matters of them is raised as BadPicture.
+    """No warnings of Pillow's meanwhile: what matters of them is raised as Unreadable.
 
     Filters belong to the process, and `catch_warnings` in several threads would restore them in
     the wrong order: the first to enter changes them, the last to leave puts them back.

@@ -13,10 +13,13 @@ from headstart.errors import UserError, nearest
 __all__ = ["NAMED", "open_dataset"]
 
 READ_TODAY = (
-    "Read today: a folder of pictures, a folder of IDX files, a .csv that lists picture files,"
-    f" .npz arrays, and the names {', '.join(NAMED)}."
+    "Read today: a folder of pictures, a folder of IDX files, a .csv, .jsonl or .parquet that lists"
+    " picture files, .parquet and .arrow with a column of pictures, a folder that Hugging Face's"
+    " save_to_disk wrote, WebDataset .tar files (train-{000..099}.tar, or their folder), .npz"
+    f" arrays, and the names {', '.join(NAMED)}."
 )
-LATER = (".jsonl", ".json", ".parquet", ".txt", ".tsv", ".wav", ".flac", ".arrow")
+FILES = (".csv", ".jsonl", ".parquet", ".arrow")
+LATER = (".json", ".txt", ".tsv", ".wav", ".flac")
 
 
 def open_dataset(
@@ -27,15 +30,14 @@ def open_dataset(
     validation: str | None = None,
     test: str | None = None,
     file_column: str | None = None,
-    seed: int = 0,  # noqa: ARG001 - for sources that sample; none does yet
 ) -> Dataset:
     """The samples of `source`, in the splits it has; 'train' is always among them.
 
-    source: a name from `NAMED`, a folder, a `.csv` or a `.npz`. A name wins over a path that
+    source: a name from `NAMED`, a folder or a file (see `READ_TODAY`). A name wins over a path that
         is spelled the same; `./mnist` means the path.
     target: the column (or array) that holds the targets.
     train, validation, test: a folder or file inside `source`, or a path, that is that split.
-    file_column: the column of a `.csv` that names the files.
+    file_column: the column of a manifest that names the files.
 
     Raises:
         UserError: there is no such source, nobody reads it, or something in it is wrong.
@@ -48,6 +50,11 @@ def open_dataset(
         from headstart.data.named import read_named
 
         return read_named(source)
+    from headstart.data.tars import is_tar_source, read_tars
+
+    if is_tar_source(source):
+        _refuse("tar files", file_column=file_column)
+        return read_tars(source, target, named)
     path = _existing(source)
     dataset = (
         _folder(path, target, named, file_column)
@@ -83,8 +90,12 @@ def _folder(
         raise UserError(f"cannot read {path}: {error.strerror or error}.") from error
     if empty and not named:
         raise UserError(f"the folder {path} is empty.", READ_TODAY)
+    from headstart.data.arrow import is_saved_dataset, read_saved_dataset
     from headstart.data.idx import is_idx_folder, read_idx_folder
 
+    if is_saved_dataset(path):
+        _refuse("a saved data set, which has its splits", file_column=file_column, **named)
+        return read_saved_dataset(path, target)
     if is_idx_folder(path):
         _refuse("a folder of IDX files", target=target, file_column=file_column)
         return read_idx_folder(path, named)
@@ -101,19 +112,32 @@ def _folder(
 def _manifests(
     path: Path, paths: dict[str, Path], target: str | None, file_column: str | None
 ) -> Dataset:
-    """A folder whose splits are named as CSV files."""
+    """A folder whose splits are named as files."""
     for split, part in paths.items():
-        if part.suffix.lower() != ".csv" or not part.is_file():
+        if part.suffix.lower() not in FILES or not part.is_file():
             raise UserError(
-                f"--{split} names {part}, which is no .csv file, though another split is.",
-                "Name folders for all splits, or .csv files for all.",
+                f"--{split} names {part}, which is no {', '.join(FILES)} file, though another"
+                " split is.",
+                "Name folders for all splits, or files for all.",
             )
     if "train" not in paths:
-        raise UserError(f"splits of {path} are .csv files: name one with --train too.")
+        raise UserError(f"splits of {path} are files: name one with --train too.")
+    return _listed(paths, target, file_column)
+
+
+def _listed(paths: dict[str, Path], target: str | None, file_column: str | None) -> Dataset:
+    """Files, one for each split, that hold pictures or list them."""
+    train = paths["train"]
+    if train.suffix.lower() in (".parquet", ".arrow"):
+        from headstart.data.arrow import has_pictures, read_picture_files
+
+        if train.suffix.lower() == ".arrow" or (file_column is None and has_pictures(train)):
+            _refuse("a column of pictures", file_column=file_column)
+            return read_picture_files(paths, target)
     from headstart.data.manifest import read_manifest
 
     others = {split: part for split, part in paths.items() if split != "train"}
-    return read_manifest(paths["train"], target, file_column, others)
+    return read_manifest(train, target, file_column, others)
 
 
 def _file(
@@ -125,15 +149,13 @@ def _file(
         from headstart.data.npz import read_npz
 
         return read_npz(path, target)
-    if suffix == ".csv":
-        if "train" in named:
-            raise UserError(f"{path} is the train split already: leave --train out.")
-        from headstart.data.manifest import read_manifest
-
-        others = {split: _inside(path.parent, split, value) for split, value in named.items()}
-        return read_manifest(path, target, file_column, others)
     if not path.is_file():
         raise UserError(f"{path} is neither a file nor a folder.", READ_TODAY)
+    if suffix in FILES:
+        if "train" in named:
+            raise UserError(f"{path} is the train split already: leave --train out.")
+        others = {split: _inside(path.parent, split, value) for split, value in named.items()}
+        return _listed({"train": path, **others}, target, file_column)
     when = f"{suffix} files are not read yet" if suffix in LATER else "nobody reads such files"
     raise UserError(f"{path}: {when}.", READ_TODAY)
 

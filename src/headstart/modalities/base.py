@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from torch import Tensor
 
 from headstart.data.dataset import Samples
+from headstart.data.decoding import Decoding
 from headstart.types import Spec
 
 Strength = Literal["weak", "strong"]
@@ -40,6 +41,11 @@ class Modality(Protocol):
         """All samples as one compact tensor, and the rows that could not be read."""
         ...
 
+    @property
+    def decoding(self) -> Decoding | None:
+        """How one encoded sample becomes a row of that tensor; None where none are encoded."""
+        ...
+
     def prepare(self, x: Tensor) -> Tensor:
         """A compact batch → what the network sees: float, normalised."""
         ...
@@ -47,7 +53,7 @@ class Modality(Protocol):
     def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
         """A compact batch → other samples of the same things, prepared.
 
-        strength: "weak" keeps a sample what it is beyond doubt; "strong" is for learners that
-            compare views, and never leaves the samples as they are.
+        strength: "weak" keeps a sample what it is beyond doubt; "strong" asks more of a learner
+            that compares samples (contrastive views, self-training).
         """
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -11,12 +12,16 @@ from torch import Tensor
 
 from headstart.data import pictures
 from headstart.data.dataset import Samples
+from headstart.data.decoding import Decoding
+from headstart.data.files import Unreadable
+from headstart.data.streamed import Reader, read_resident
 from headstart.errors import UserError
-from headstart.modalities.affine import AffineConfig, random_affine
+from headstart.modalities.augment import Augmentation, AugmentConfig, choose
 from headstart.modalities.base import Strength
 from headstart.settings import Settings, setting
 from headstart.types import Spec
 
+LOOKED_AT = 1_000  # pictures by which the kind of picture is told
 LARGEST_DEFAULT = 64  # pixels a side; larger pictures are reduced unless `size` says otherwise
 
 
@@ -26,7 +31,7 @@ class ImageConfig(Settings):
     size: int | None = setting(None, "side in pixels; by default the pictures' own, at most 64")
     channels: Literal[1, 3] | None = setting(None, "1 for grey, 3 for colour; by default as found")
     normalise: bool = setting(True, "subtract the mean of train, divide by its deviation")
-    augment: AffineConfig = setting(factory=AffineConfig)
+    augment: AugmentConfig = setting(factory=AugmentConfig)
 
 
 class Image:
@@ -36,11 +41,11 @@ class Image:
     Config: ClassVar[type[Settings]] = ImageConfig
 
     def __init__(
-        self, size: tuple[int, int], mean: list[float], std: list[float], augment: AffineConfig
+        self, size: tuple[int, int], mean: list[float], std: list[float], augment: Augmentation
     ) -> None:
         self.size = size
         self.channels = len(mean)
-        self.affine = augment
+        self.augmentation = augment
         # uint8 x → (x / 255 - mean) / std = x * scale + shift
         self._scale = torch.tensor([1 / (255 * s) for s in std]).view(-1, 1, 1)
         self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)]).view(-1, 1, 1)
@@ -54,35 +59,28 @@ class Image:
             UserError: no picture can be read.
         """
         size, channels = _size_and_channels(train, config)
-        unfitted = cls(size, [0.0] * channels, [1.0] * channels, config.augment)
-        if not config.normalise:
-            return unfitted
         # Statistics settle long before the whole of a large set is read.
-        some = np.random.default_rng(0).permutation(len(train))[:10_000]
-        x, bad = unfitted.tensor(train.take(np.sort(some)), on_bad="skip")
-        good = torch.ones(len(x), dtype=torch.bool)
-        good[bad] = False
-        pixels = x[good].double() / 255
-        mean = pixels.mean(dim=(0, 2, 3)).tolist()
-        std = [max(s, 1e-3) for s in pixels.std(dim=(0, 2, 3)).tolist()]
-        return cls(size, mean, std, config.augment)
+        some = train.take(np.sort(np.random.default_rng(0).permutation(len(train))[:10_000]))
+        augmentation = choose(config.augment, _readable(some, size, channels, LOOKED_AT))
+        if not config.normalise:
+            return cls(size, [0.0] * channels, [1.0] * channels, augmentation)
+        return cls(size, *_statistics(some, size, channels), augmentation)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Image:
         """What `state()` described."""
         height, width = state["size"]
-        return cls((height, width), state["mean"], state["std"], AffineConfig(**state["augment"]))
+        augmentation = Augmentation.from_state(state["augment"])
+        return cls((height, width), state["mean"], state["std"], augmentation)
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as JSON can hold it."""
-        from headstart.settings import as_plain
-
         return {
             "modality": "image",
             "size": list(self.size),
             "mean": self.mean,
             "std": self.std,
-            "augment": as_plain(self.affine),
+            "augment": self.augmentation.state(),
         }
 
     @property
@@ -92,47 +90,18 @@ class Image:
         high = max((1 - m) / s for m, s in zip(self.mean, self.std, strict=True))
         return Spec("continuous", (self.channels, *self.size), low=low, high=high)
 
+    @property
+    def decoding(self) -> Decoding:
+        """See `base.Modality`."""
+        return _decoding(self.size, self.channels)
+
     def tensor(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
         """`uint8 [N, C, H, W]`, and the rows that could not be read (all zero).
 
         Raises:
-            UserError: a picture cannot be read and `on_bad` is "fail".
+            UserError: a picture cannot be read and `on_bad` is "fail", or none can be.
         """
-        mode = "L" if self.channels == 1 else "RGB"
-        if isinstance(samples.inputs, np.ndarray):
-            return self._from_array(samples.inputs), []
-        array, bad = pictures.read_all(list(samples.inputs), mode, self.size)
-        if bad and on_bad == "fail":
-            others = f"{len(bad):,} of {len(samples):,} files are like this" if bad[1:] else ""
-            raise UserError(
-                f"{bad[0].path} is not a readable image ({bad[0].reason}).",
-                *([f"{others}; `headstart inspect` lists them."] if others else []),
-                "Mend or remove them, or pass --on-bad skip to go on without them.",
-            )
-        paths = {str(b.path) for b in bad}
-        rows = [i for i, path in enumerate(samples.inputs) if str(path) in paths]
-        return _channels_first(torch.from_numpy(array)), rows
-
-    def _from_array(self, array: np.ndarray[Any, Any]) -> Tensor:
-        if array.dtype != np.uint8:
-            array = _to_uint8(array)
-        x = _channels_first(torch.from_numpy(np.ascontiguousarray(array)))
-        if x.shape[1] == 4:  # no transparency in what a network sees
-            x = x[:, :3]
-        if x.shape[1] != self.channels:
-            grey = x.float().mean(dim=1, keepdim=True).round().to(torch.uint8)
-            x = grey.expand(-1, self.channels, -1, -1).contiguous()
-        if tuple(x.shape[2:]) != self.size:
-            resized = [
-                torch.nn.functional.interpolate(
-                    part.float(), self.size, mode="bilinear", antialias=True
-                )
-                .round()
-                .to(torch.uint8)
-                for part in torch.split(x, 1024)
-            ]
-            x = torch.cat(resized)
-        return x
+        return _read(samples, self.size, self.channels, on_bad)
 
     def prepare(self, x: Tensor) -> Tensor:
         """`uint8 [B, C, H, W]` → normalised float of the same shape."""
@@ -140,9 +109,78 @@ class Image:
             self._scale, self._shift = self._scale.to(x.device), self._shift.to(x.device)
         return torch.addcmul(self._shift, x.float(), self._scale)
 
-    def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:  # noqa: ARG002 - one strength serves both
-        """Each picture moved, turned and sheared a little, then normalised; the ground is black."""
-        return self.prepare(random_affine(x.float(), self.affine))
+    def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
+        """Another picture of each thing, normalised, as `augmentation` makes it."""
+        return self.prepare(self.augmentation(x.float() / 255, strength) * 255)
+
+
+def _readable(train: Samples, size: tuple[int, int], channels: int, count: int) -> Tensor:
+    """The readable ones of the first `count` pictures."""
+    first = train.take(np.arange(min(count, len(train))))
+    x, bad = _read(first, size, channels, "count")
+    good = torch.ones(len(x), dtype=torch.bool)
+    good[bad] = False
+    return x[good]
+
+
+def _statistics(
+    train: Samples, size: tuple[int, int], channels: int
+) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each channel: exact, from counts of the 256 values, in little memory.
+
+    Raises:
+        UserError: no picture can be read.
+    """
+    counts = torch.zeros(channels, 256, dtype=torch.long)
+    for start in range(0, len(train), LOOKED_AT):
+        part = train.take(np.arange(start, min(start + LOOKED_AT, len(train))))
+        x = _readable(part, size, channels, LOOKED_AT)
+        for channel, pixels in enumerate(x.transpose(0, 1)):  # [N, H, W]
+            counts[channel] += torch.bincount(pixels.flatten(), minlength=256)
+    total = counts.sum(dim=1)
+    if int(total.min()) == 0:
+        raise UserError("not one picture of the train split can be read.")
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = (counts * values).sum(dim=1) / total
+    squares = (counts * (values - mean[:, None]) ** 2).sum(dim=1)
+    std = (squares / (total - 1).clamp(min=1)).sqrt()
+    return mean.tolist(), [max(s, 1e-3) for s in std.tolist()]
+
+
+def _decoding(size: tuple[int, int], channels: int) -> Decoding:
+    mode = "L" if channels == 1 else "RGB"
+    options = {"mode": mode, "size": list(size)}
+    return Decoding("headstart.data.pictures:decode", options, (channels, *size))
+
+
+def _read(
+    samples: Samples, size: tuple[int, int], channels: int, on_bad: str
+) -> tuple[Tensor, list[int]]:
+    if isinstance(samples.inputs, np.ndarray):
+        return _from_array(samples.inputs, size, channels), []
+    with closing(Reader(samples.inputs, _decoding(size, channels))) as reader:
+        x, bad = read_resident(samples.inputs, reader, on_bad)
+    return x, list(bad)
+
+
+def _from_array(array: np.ndarray[Any, Any], size: tuple[int, int], channels: int) -> Tensor:
+    if array.dtype != np.uint8:
+        array = _to_uint8(array)
+    x = _channels_first(torch.from_numpy(np.ascontiguousarray(array)))
+    if x.shape[1] == 4:  # no transparency in what a network sees
+        x = x[:, :3]
+    if x.shape[1] != channels:
+        grey = x.float().mean(dim=1, keepdim=True).round().to(torch.uint8)
+        x = grey.expand(-1, channels, -1, -1).contiguous()
+    if tuple(x.shape[2:]) != size:
+        resized = [
+            torch.nn.functional.interpolate(part.float(), size, mode="bilinear", antialias=True)
+            .round()
+            .to(torch.uint8)
+            for part in torch.split(x, 1024)
+        ]
+        x = torch.cat(resized)
+    return x
 
 
 def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, int], int]:
@@ -156,7 +194,7 @@ def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, 
         for i in some:
             try:
                 w, h, mode = pictures.probe(train.inputs[int(i)])
-            except pictures.BadPicture:
+            except Unreadable:
                 continue
             shapes[h, w] += 1
             colour = colour or mode not in ("1", "L", "I", "F", "I;16", "LA", "La")

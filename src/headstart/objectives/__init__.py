@@ -48,5 +48,21 @@ table = Table(
             "headstart.objectives.lejepa:LeJEPA",
             "views at one point, all points normally distributed",
         ),
+        "sparse": (
+            "headstart.objectives.sparse:Sparse",
+            "an autoencoder whose wide code has only a few units active at once",
+        ),
+        "masked": (
+            "headstart.objectives.masked:Masked",
+            "guess the hidden patches of a picture from the visible ones; needs a vit",
+        ),
+        "inpainting": (
+            "headstart.objectives.inpainting:Inpainting",
+            "guess the hidden blocks of a sample; for any backbone",
+        ),
+        "gan": (
+            "headstart.objectives.gan:GAN",
+            "a bidirectional GAN: it makes new samples, and its encoder learns their codes",
+        ),
     },
 )

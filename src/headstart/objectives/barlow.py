@@ -32,6 +32,7 @@ class BarlowTwins(Learner):
     Config: ClassVar[type[Settings]] = BarlowTwinsConfig
     views = 2
     usual_batch = 256
+    usual_lr = 3e-3
 
     def __init__(self, config: BarlowTwinsConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()

@@ -37,6 +37,8 @@ class BYOL(Learner):
     Config: ClassVar[type[Settings]] = BYOLConfig
     views = 2
     usual_batch = 256
+    usual_lr = 3e-3
+    chases = True
 
     def __init__(self, config: BYOLConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()

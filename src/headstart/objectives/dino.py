@@ -32,10 +32,10 @@ class DINOConfig(Settings):
     student_temperature: float = setting(0.1, "of the student's scores", flag="")
     teacher_temperature: float = setting(0.04, "of the teacher's: lower is sharper", flag="")
     momentum: float = setting(
-        0.99, "of the teacher at the start; it rises to 1 along a cosine", flag=""
+        0.95, "of the teacher at the start; it rises to 1 along a cosine", flag=""
     )
     centre_momentum: float = setting(0.9, "of the mean that is taken from its scores", flag="")
-    prototypes: int = setting(256, "how many there are", flag="")
+    prototypes: int = setting(64, "how many there are", flag="")
     projector: tuple[int, ...] = setting((256, 64), "widths of the head's layers", flag="")
 
 
@@ -44,6 +44,8 @@ class DINO(Learner):
 
     Config: ClassVar[type[Settings]] = DINOConfig
     usual_batch = 256
+    usual_lr = 3e-3
+    chases = True
 
     centre: Tensor  # [K]
     settled: Tensor  # 0 before the first step: the centre then takes the first mean whole

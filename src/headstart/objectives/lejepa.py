@@ -39,6 +39,7 @@ class LeJEPA(Learner):
 
     Config: ClassVar[type[Settings]] = LeJEPAConfig
     usual_batch = 256
+    usual_lr = 3e-3
 
     def __init__(self, config: LeJEPAConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()

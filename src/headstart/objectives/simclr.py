@@ -39,6 +39,7 @@ class SimCLR(Learner):
     Config: ClassVar[type[Settings]] = SimCLRConfig
     views = 2
     usual_batch = 256
+    usual_lr = 3e-3
 
     past: Tensor  # [Q, P] unit vectors, a ring
     filled: Tensor  # how many projections have ever been put into it

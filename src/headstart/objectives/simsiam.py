@@ -32,6 +32,8 @@ class SimSiam(Learner):
     Config: ClassVar[type[Settings]] = SimSiamConfig
     views = 2
     usual_batch = 256
+    usual_lr = 3e-3
+    chases = True
 
     def __init__(self, config: SimSiamConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()

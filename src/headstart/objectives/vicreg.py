@@ -35,6 +35,7 @@ class VICReg(Learner):
     Config: ClassVar[type[Settings]] = VICRegConfig
     views = 2
     usual_batch = 256
+    usual_lr = 3e-3
 
     def __init__(self, config: VICRegConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()

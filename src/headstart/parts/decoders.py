@@ -27,7 +27,7 @@ def decoder_for(encoder: Backbone, dim: int, spec: Spec, output: Output) -> nn.M
             dim, config.widths[-2::-1], spec, config.activation, output, init=config.init
         )
     if spec.is_image:
-        return ConvDecoder(dim, (128, 64, 32), spec, "silu", output)
+        return ConvDecoder(dim, (64, 32), spec, "silu", output)
     return MLPDecoder(dim, (256, 512), spec, "gelu", output)
 
 
@@ -82,14 +82,18 @@ class MLPDecoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """A linear layer to a small grid, then stages that double the side and thin the channels."""
+    """A linear layer to a small grid, then stages that double the side and thin the channels.
+
+    The last doubling is a rearrangement of channels (Shi et al., 2016, arXiv:1609.05158): no
+    convolution runs at the full side, where it would cost most.
+    """
 
     def __init__(
         self, dim: int, widths: Sequence[int], spec: Spec, activation_name: str, output: Output
     ) -> None:
         super().__init__()
         channels, height, width = spec.shape
-        times = 2 ** (len(widths) - 1)
+        times = 2 ** len(widths)
         self.size = (height, width)
         self.grid = (widths[0], -(-height // times), -(-width // times))
         self.start = nn.Sequential(
@@ -103,7 +107,7 @@ class ConvDecoder(nn.Module):
             )
             for wide, thin in pairwise(widths)
         )
-        self.last = nn.Conv2d(widths[-1], channels, 3, padding=1)
+        self.last = nn.Conv2d(widths[-1], 4 * channels, 3, padding=1)
         self.bound = Bound(spec, output)
         initialise(self, activation_name)
 
@@ -112,5 +116,5 @@ class ConvDecoder(nn.Module):
         h = self.start(code).unflatten(1, self.grid)  # [B, K, h, w]
         for stage in self.stages:
             h = stage(F.interpolate(h, scale_factor=2.0, mode="nearest"))
-        h = self.last(h)[:, :, : self.size[0], : self.size[1]]
+        h = F.pixel_shuffle(self.last(h), 2)[:, :, : self.size[0], : self.size[1]]
         return self.bound(h)  # type: ignore[no-any-return]

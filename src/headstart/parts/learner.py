@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from headstart.backbones.base import Backbone
+from headstart.modalities.base import Strength
 from headstart.settings import Settings
 from headstart.types import Batch, Step
 
@@ -20,6 +21,9 @@ class Learner(nn.Module, ABC):
     augment: whether the samples of a batch should be augmented.
     clean: whether it also wants them as they were (`Batch.clean`).
     usual_batch: the batch size where none is asked for; None leaves it to the number of samples.
+    usual_lr: the peak rate of the default optimiser where none is asked for.
+    chases: whether its target moves with it, as a teacher does: its loss need not fall, and the
+        last weights are kept, for the lowest loss may be that of a collapse.
     encoder: what fine-tuning starts from.
     """
 
@@ -27,6 +31,8 @@ class Learner(nn.Module, ABC):
     views: int = 1
     needs: ClassVar[type[Backbone]] = Backbone  # type: ignore[type-abstract]
     usual_batch: ClassVar[int | None] = None
+    usual_lr: ClassVar[float | None] = None
+    chases: ClassVar[bool] = False
     augment: bool = False
     clean: bool = False
     encoder: Backbone
@@ -34,6 +40,11 @@ class Learner(nn.Module, ABC):
     def players(self) -> dict[str, list[Parameter]]:
         """Parameters by player; each has its own optimiser and its own step a batch."""
         return {"all": [p for p in self.parameters() if p.requires_grad]}
+
+    def strengths(self) -> tuple[Strength, ...]:
+        """How strongly each view is augmented."""
+        every: Strength = "weak" if self.views == 1 else "strong"
+        return (every,) * self.views
 
     def rates(self) -> dict[Parameter, float]:
         """Multipliers of the learning rate for parameters that do not take it whole."""

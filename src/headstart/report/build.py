@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from headstart.workflows.answer import open_for
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import LoadedRun, load_run
 from headstart.workflows.request import config_of
+from headstart.workflows.sheets import brightness
 
 MOST = 2_000  # samples that are drawn or mapped
 SHOWN = 8  # pictures in a row
@@ -35,7 +35,7 @@ def build(path: str | Path, *, device: str = "auto") -> Path:
         UserError: there is no finished run at `path`, or its folder cannot be written.
     """
     run = load_run(path, device)
-    plots = [curves.losses(run), curves.metrics(run)]
+    plots = [curves.losses(run), curves.metrics(run), curves.embedding(run)]
     missing = None
     try:
         x, samples = _test(run)
@@ -70,6 +70,8 @@ def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
     plots: list[Plot | None] = []
     drawable = run.modality.spec.is_image
     labels = samples.targets if bool(samples.has_label.all()) else None
+    if drawable and (run.learner.augment or run.learner.views > 1):
+        plots.append(_augmented(run, x))
     if run.task is None:
         if drawable:
             plots += [_reconstructions(run, x), _made(run)]
@@ -85,28 +87,33 @@ def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
     return plots
 
 
+def _augmented(run: LoadedRun, x: Tensor) -> Plot:
+    x = x[:SHOWN].to(run.device)
+    made = {
+        "as they are": run.modality.prepare(x),
+        "weakly": run.modality.augment(x),
+        "weakly, again": run.modality.augment(x),
+        "strongly": run.modality.augment(x, "strong"),
+        "strongly, again": run.modality.augment(x, "strong"),
+    }
+    rows = {title: brightness(run.modality, part) for title, part in made.items()}
+    return pictures.augmented(rows, run.modality.state()["augment"]["kind"])
+
+
 @torch.no_grad()
 def _reconstructions(run: LoadedRun, x: Tensor) -> Plot | None:
     batch: Batch = run.batch(x[:SHOWN])
     pair = run.learner.reconstruct(batch)
     if pair is None:
         return None
-    shown = [_bright(run, part) for part in pair]
+    shown = [brightness(run.modality, part) for part in pair]
     return pictures.beside(shown[0], shown[1])
 
 
 @torch.no_grad()
 def _made(run: LoadedRun) -> Plot | None:
     made = run.learner.sample(3 * SHOWN)
-    return None if made is None else pictures.grid(_bright(run, made), SHOWN)
-
-
-def _bright(run: LoadedRun, x: Tensor) -> Tensor:
-    """What the network sees → brightness in 0..1, `[B, C, H, W]`."""
-    state: dict[str, Any] = run.modality.state()
-    mean = torch.tensor(state["mean"]).view(-1, 1, 1)
-    std = torch.tensor(state["std"]).view(-1, 1, 1)
-    return (x.float().cpu() * std + mean).clamp(0, 1)
+    return None if made is None else pictures.grid(brightness(run.modality, made), SHOWN)
 
 
 def _save(folder: Path, plots: list[Plot]) -> None:

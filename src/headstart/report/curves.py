@@ -57,6 +57,24 @@ def metrics(run: LoadedRun) -> Plot | None:
     )  # fmt: skip
 
 
+def embedding(run: LoadedRun) -> Plot | None:
+    """The effective rank of the embeddings while the run trained."""
+    points = _points(run.folder.read_progress(), "health", "effective_rank_centred")
+    if len(points) < 3:
+        return None
+    figure, axes = new_figure(7, 2.8)
+    steps, values = zip(*points, strict=True)
+    axes.plot(steps, values, marker="o", ms=3)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("step")
+    axes.set_ylabel("directions in use")
+    return Plot(
+        "effective_rank", "Effective rank of the embeddings", figure,
+        "In how many directions embeddings vary (RankMe, about their mean). A fall to one or two"
+        " is a collapse.",
+    )  # fmt: skip
+
+
 def _points(records: list[dict[str, Any]], part: str, name: str) -> list[tuple[int, float]]:
     found = []
     for record in records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from headstart.report.page import Plot, new_grid
@@ -14,16 +15,24 @@ WORST = 24
 
 def beside(seen: Tensor, given_back: Tensor) -> Plot:
     """What the network saw above what it gave back, `[B, C, H, W]` in 0..1 each."""
-    count = len(seen)
-    figure, axes = new_grid(2, count, side=1.0)
-    for row, (title, part) in enumerate((("seen", seen), ("given back", given_back))):
-        for column in range(count):
-            _draw(axes[row][column], part[column])
-        axes[row][0].set_title(title, fontsize=9, loc="left")
+    figure = _rows({"seen": seen, "given back": given_back})
     return Plot(
         "reconstructions", "Inputs and reconstructions", figure,
         "The lower row should be recognisably the upper one. The same picture in every place means"
         " that the network answers the average.",
+    )  # fmt: skip
+
+
+def augmented(rows: dict[str, Tensor], kind: str) -> Plot:
+    """The same samples as they are and as augmentation makes them, `[B, C, H, W]` in 0..1 a row.
+
+    kind: the kind of picture whose strengths were used.
+    """
+    return Plot(
+        "augmentation", "What augmentation makes of samples", _rows(rows),
+        f"Strengths for '{kind}'. You should recognise every sample in each row; where you cannot,"
+        " the network is asked too much: lower the strengths (--set modality.augment.rotate=5) or"
+        " name another kind (--set modality.augment.kind=none).",
     )  # fmt: skip
 
 
@@ -60,6 +69,17 @@ def mistakes(task: Task, x: Tensor, outputs: Tensor, targets: Tensor) -> Plot | 
         "True → predicted. Look for wrong labels, damaged pictures, and kinds that need more"
         " labels.",
     )  # fmt: skip
+
+
+def _rows(rows: dict[str, Tensor]) -> Figure:
+    """Titled rows of pictures, `[B, C, H, W]` in 0..1 each."""
+    count = max(len(part) for part in rows.values())
+    figure, axes = new_grid(len(rows), count, side=1.0)
+    for row, (title, part) in enumerate(rows.items()):
+        for column, picture in enumerate(part):
+            _draw(axes[row][column], picture)
+        axes[row][0].set_title(title, fontsize=9, loc="left")
+    return figure
 
 
 def _draw(axes: object, picture: Tensor) -> None:

@@ -26,6 +26,7 @@ class RunFolder:
         self.result = self.path / "result.json"
         self.progress = self.path / "progress.jsonl"
         self.report = self.path / "report.html"
+        self.samples = self.path / "samples"
         self.checkpoints = self.path / "checkpoints"
         self._lock: FileLock | None = None
 

@@ -10,11 +10,13 @@ and reports every fault at once, `files` reads and writes YAML. Nothing here kno
 from headstart.settings.base import Settings, as_plain, setting
 from headstart.settings.durations import Duration
 from headstart.settings.resolve import Faults, merge, resolve, set_path
+from headstart.settings.sizes import Size
 
 __all__ = [
     "Duration",
     "Faults",
     "Settings",
+    "Size",
     "as_plain",
     "merge",
     "resolve",

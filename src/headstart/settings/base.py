@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, ClassVar, dataclass_transform
 
 from headstart.settings.durations import Duration
+from headstart.settings.sizes import Size
 
 
 def setting(
@@ -39,7 +40,7 @@ class Settings:
 
 def as_plain(value: Any) -> Any:
     """Settings as what YAML and JSON can hold: dicts, lists, strings, numbers."""
-    if isinstance(value, Duration):
+    if isinstance(value, Duration | Size):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: as_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}

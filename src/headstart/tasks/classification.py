@@ -75,7 +75,7 @@ class Classification(Task):
             ) from None
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy of logits `[B, K]`."""
+        """Cross-entropy of logits `[B, K]`; a target of -100 (`UNLABELLED`) is left out."""
         smoothing = self.config.label_smoothing if self.training else 0.0
         return F.cross_entropy(outputs, targets, label_smoothing=smoothing)
 

@@ -12,6 +12,7 @@ from headstart.backbones.base import Backbone
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
 from headstart.tasks.base import Task
+from headstart.tasks.mixing import mix
 from headstart.types import Batch, Step
 
 Mode = Literal["staged", "full", "frozen"]
@@ -28,6 +29,8 @@ class FineTuneConfig(Settings):
         0.9, "rate of each layer of a pre-trained encoder, as a share of the layer above", flag=""
     )
     augment: bool = setting(True, "train on moved and turned samples", flag="")
+    mixup: float = setting(0.0, "blend pairs of samples: α of the Beta law, 0 for none", flag="")
+    cutmix: float = setting(0.0, "cut a box of one picture into another: α, 0 for none", flag="")
 
 
 class Supervised(Learner):
@@ -46,6 +49,7 @@ class Supervised(Learner):
         self.encoder = encoder
         self.task = task
         self.augment = config.augment
+        self.mixup, self.cutmix = config.mixup, config.cutmix
         self.mode: Mode = config.mode if pretrained or config.mode == "frozen" else "full"
         self.head_share = config.head_share if self.mode == "staged" else 0.0
         self.decay = config.layer_decay if pretrained else 1.0
@@ -68,19 +72,37 @@ class Supervised(Learner):
             for parameter in layer.parameters()
         }
 
+    def stage(self, progress: float) -> bool:
+        """Whether the encoder learns at `progress`; where it does not, its statistics rest too."""
+        learns = self.mode != "frozen" and progress >= self.head_share
+        if self.training and self.encoder.training != learns:
+            self.encoder.train(learns)
+        return learns
+
     def outputs(self, batch: Batch, *, encoder_learns: bool = True) -> Tensor:
         """Head outputs `[B, K]`."""
         with torch.set_grad_enabled(encoder_learns and torch.is_grad_enabled()):
             pooled = self.encoder(batch).pooled  # [B, D]
         return self.task.head(pooled)  # type: ignore[no-any-return]
 
+    def trivial_loss(self, batch: Batch) -> float | None:
+        """The best answer that is the same for every sample: the labels' entropy, or variance."""
+        if batch.y is None or batch.y.ndim > 1:
+            return None
+        if batch.y.is_floating_point():
+            return float(batch.y.var(correction=0))
+        share = torch.bincount(batch.y).float() / len(batch.y)
+        return float(torch.special.entr(share).sum())
+
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
         """The task's loss on labelled samples."""
         assert batch.y is not None
-        learns = self.mode != "frozen" and progress >= self.head_share
-        if self.training and not learns:
-            self.encoder.eval()
-        elif self.training and not self.encoder.training:
-            self.encoder.train()
-        loss = self.task.loss(self.outputs(batch, encoder_learns=learns), batch.y)
+        learns = self.stage(progress)
+        if self.training and (self.mixup or self.cutmix):
+            mixed = mix(batch.x, self.mixup, self.cutmix)
+            outputs = self.outputs(Batch(mixed.x), encoder_learns=learns)
+            partners = batch.y[mixed.partner]
+            loss = mixed.loss(self.task.loss(outputs, batch.y), self.task.loss(outputs, partners))
+        else:
+            loss = self.task.loss(self.outputs(batch, encoder_learns=learns), batch.y)
         return Step(loss, len(batch), {"loss": loss.detach()})

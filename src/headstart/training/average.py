@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -25,6 +27,18 @@ class MovingAverage:
                 self.weights[name].lerp_(value, 1 - keep)
             else:
                 self.weights[name].copy_(value)
+
+    def take(self, module: nn.Module) -> None:
+        """Leave the average in the module."""
+        module.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average."""
+        return {"weights": self.weights}
+
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        """Take up what `state_dict` gave."""
+        self.weights = {k: v.to(device) for k, v in state["weights"].items()}
 
     def swap(self, module: nn.Module) -> None:
         """Exchange the module's weights and the average."""

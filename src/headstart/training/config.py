@@ -14,17 +14,24 @@ class TrainingConfig(Settings):
         None, "length of the training, as '5 epochs' or '10 minutes'", flag=""
     )
     batch_size: int | None = setting(None, "samples a step; by default chosen from the set's size")
-    optimizer: str = setting("adamw", "any of PyTorch's, by name")
+    optimizer: str = setting(
+        "adamw", "any of PyTorch's; lion, lamb, schedule-free-adamw ... with headstart[optim]"
+    )
     lr: float | None = setting(None, "peak learning rate; by default the optimiser's usual one")
     weight_decay: float = setting(0.01, "decay of weights; biases and norms are spared", flag="")
     optimizer_options: dict[str, Any] = setting(
         factory=dict, help="further arguments of the optimiser", flag=""
     )
-    schedule: Literal["cosine", "linear", "constant"] = setting(
-        "cosine", "how the rate falls after warm-up"
+    schedule: Literal["auto", "cosine", "linear", "constant", "onecycle"] = setting(
+        "auto", "how the rate falls after warm-up; auto: cosine, none for schedule-free optimisers"
     )
-    warmup: float = setting(0.05, "part of the training in which the rate rises", flag="")
+    warmup: float | None = setting(
+        None, "part of the training in which the rate rises; by default 0.05, onecycle 0.3", flag=""
+    )
     clip: float | None = setting(1.0, "largest norm of the gradient; null for no limit", flag="")
+    accumulate: int = setting(
+        1, "parts that each batch is cut into, one after another, to save memory", flag=""
+    )
     ema: float = setting(0.0, "moving average of weights that is kept, 0 for none", flag="")
     validate_every: Duration | None = setting(
         None, "by default each epoch, at most twenty times", flag=""
@@ -38,3 +45,7 @@ class TrainingConfig(Settings):
     compile: Literal["auto", "on", "off"] = setting(
         "auto", "compile the step; auto does for long runs on CUDA"
     )
+    log: tuple[str, ...] = setting(
+        (), "also send figures to tensorboard, mlflow, wandb or trackio; repeatable"
+    )
+    profile: bool = setting(False, "write where the time goes into RUN/profile")

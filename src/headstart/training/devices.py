@@ -60,10 +60,13 @@ def use_threads(count: int | None) -> int:
 
 
 def available_threads() -> int:
-    """Cores this process may use: by affinity, and by the control group's quota on Linux."""
+    """Cores this process may use: by affinity, the control group's quota, and OMP_NUM_THREADS."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdecimal() and int(told) > 0:
+        cores = min(cores, int(told))
     quota = Path("/sys/fs/cgroup/cpu.max")
     try:
         limit, period = quota.read_text().split()

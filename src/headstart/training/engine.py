@@ -9,7 +9,8 @@ looks on), checkpoints, going_on and signals.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -17,21 +18,23 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from headstart import collectives
-from headstart.data.loader import Resident
+from headstart.data.loader import Shuffled
 from headstart.errors import InterruptedRunError, UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
 from headstart.training import checkpoints, devices, going_on, optimisers, timed
-from headstart.training.average import MovingAverage
+from headstart.training.averaging import average_of
 from headstart.training.config import TrainingConfig
-from headstart.training.gradients import backward, norm_of
+from headstart.training.gradients import Gradient, check_cut, cut, norm_of
 from headstart.training.guard import Guard
 from headstart.training.judge import Judge
 from headstart.training.logbook import Logbook
+from headstart.training.memory import kept_memory
 from headstart.training.norms import share_norms
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
+from headstart.training.profiling import Clock
 from headstart.training.progress import Progress
 from headstart.training.signals import StopRequest
 from headstart.training.timed import Around
@@ -54,7 +57,7 @@ class Engine:
         self,
         learner: Learner,
         config: TrainingConfig,
-        data: Resident,
+        data: Shuffled,
         preparation: Preparation,
         *,
         duration: Duration,
@@ -95,12 +98,14 @@ class Engine:
         }
         self.logbook = Logbook(folder, display, self.watchers, len(data))
         self._guard = Guard(learner, self.optimisers.values(), self.device)
-        self._average = MovingAverage(learner, config.ema) if config.ema else None
+        self._average = average_of(learner, config, self.optimisers.values(), self._first_batches)
         self._judge = Judge(learner, self._average, config.patience)
         self._forward: Callable[..., Step] = learner
+        self.clock: Clock | None = None
         self._watched: dict[str, Any] = {}
         self._started = time.monotonic()
         self._saved_step, self._saved_time = 0, time.monotonic()
+        check_cut(learner, config.accumulate)
         if batch_size % self.processes:
             raise UserError(
                 f"a batch of {batch_size} samples cannot be shared equally by"
@@ -116,6 +121,7 @@ class Engine:
 
     # ---------------------------------------------------------------- the loop
 
+    @kept_memory()
     def fit(self, *, resume: bool = False) -> Progress:
         """Train to the end of `duration`, then leave the best weights in the learner.
 
@@ -153,7 +159,10 @@ class Engine:
         """One batch, each player's turn in order; a step that is not finite changes nothing."""
         self._seed(self.at.step)
         progress, rate = self.plan.progress(self.at.step), self.plan.rate(self.at.step, self.config)
-        batch = self.batch(*self._drawn())
+        with self.phase("data"):
+            raw = self._drawn()
+        with self.phase("augmentation"):
+            batch = self.batch(*raw)
         self._guard.begin()
         for name, optimiser in self.optimisers.items():
             if not self._turn(name, optimiser, batch, progress, rate):
@@ -175,14 +184,32 @@ class Engine:
         parameters = self._parameters[player]
         optimisers.set_rate(optimiser, rate)
         optimiser.zero_grad(set_to_none=True)
-        step = self._forward(batch, player=player, progress=progress)
-        loss = backward(step, parameters, len(batch))
-        norm = norm_of(parameters, self.config.clip)
-        taken = self._guard.step(optimiser, loss, norm)
+        gradient, steps = Gradient(parameters, len(batch), self.config.accumulate), []
+        for part in cut(batch, self.config.accumulate):
+            with self.phase("forward"):
+                steps.append(self._forward(part, player=player, progress=progress))
+            with self.phase("backward"):
+                gradient.add(steps[-1])
+        with self.phase("optimiser"):
+            loss = gradient.finish()
+            norm = norm_of(parameters, self.config.clip)
+            taken = self._guard.step(optimiser, loss, norm)
         prefix = "" if len(self.optimisers) == 1 else f"{player}/"
-        figures = {"loss": step.loss, **step.logs, "gradient_norm": norm}
-        self.logbook.add(prefix, figures, step.weight, self._guard.sound)
+        for step in steps:
+            figures = {"loss": step.loss, **step.logs, "gradient_norm": norm}
+            self.logbook.add(prefix, figures, step.weight, self._guard.sound)
         return taken
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """What the engine does within, for whoever times it."""
+        return nullcontext() if self.clock is None else self.clock.phase(name)
+
+    def _first_batches(self, count: int) -> Iterator[tuple[Batch, float]]:
+        """The first batches of the training, always the same, and how far training is."""
+        progress = 0.0 if self.planned is None else self.planned.progress(self.at.step)
+        self._seed(0)
+        for i in range(count):
+            yield self.batch(*self.data.at(i * self.batch_size, self.batch_size)), progress
 
     def _seed(self, step: int) -> None:
         # Every step begins from (seed, step): nothing of the random state need be saved.
@@ -206,12 +233,10 @@ class Engine:
         own_y = None if y is None else collectives.local(y)
         if not (self.learner.augment or self.learner.views > 1):
             return Batch(self.preparation.prepare(collectives.local(x)), own_y)
-        views = self.learner.views
+        strengths = self.learner.strengths()
         clean = self.preparation.prepare(collectives.local(x)) if self.learner.clean else None
-        if views == 1:
-            moved = self.preparation.augment(x)
-        else:
-            moved = self.preparation.augment(x.repeat(views, *[1] * (x.ndim - 1)), "strong")
+        moved = torch.cat([self.preparation.augment(x, strength) for strength in strengths])
+        views = len(strengths)
         return Batch(collectives.local(moved, views), own_y, views, clean)
 
     def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
@@ -231,7 +256,8 @@ class Engine:
         step = self.at.step
         self.at.seconds = time.monotonic() - self._started
         if self.plan.due(step, self.plan.log_every):
-            self._log()
+            with self.phase("logging"):
+                self._log()
         if self.validation is not None and self.plan.due(step, self.plan.validate_every):
             self.logbook.write(self.at, {"validation": self.validate()})
         self.at.seconds = time.monotonic() - self._started
@@ -304,7 +330,7 @@ class Engine:
     def validate(self) -> dict[str, float]:
         """Judge the learner now; `at` and the best weights remember it."""
         assert self.validation is not None
-        with self.pace.timing("validation"):
+        with self.pace.timing("validation"), self.phase("validation"):
             return self._judge.validate(self.validation, self.watchers, self.at, self.seed)
 
     # ---------------------------------------------------------------- what is said of it
@@ -365,7 +391,7 @@ class Engine:
         """Write a checkpoint."""
         self._settle()
         if self.folder is not None:
-            with self.pace.timing("checkpoint"):
+            with self.pace.timing("checkpoint"), self.phase("checkpoint"):
                 checkpoints.save(self.folder, self.at.step, self.state_dict())
             self._saved_step, self._saved_time = self.at.step, time.monotonic()
 

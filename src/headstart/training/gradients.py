@@ -1,4 +1,6 @@
-"""Backward for one player, over one process or many, with the mean that `Step.weight` asks for."""
+"""Gradients of one player, over parts of a batch and over processes, with the mean that
+`Step.weight` asks for.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +9,91 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from headstart import collectives
-from headstart.types import Step
+from headstart.errors import UserError
+from headstart.parts.learner import Learner
+from headstart.types import Batch, Step
 
 
-def backward(step: Step, parameters: list[Parameter], samples: int) -> Tensor:
-    """Leave in `grad` the gradient of the mean loss over all processes; returns that loss.
+class Gradient:
+    """Leaves in `grad` the gradient of the mean loss over all parts of a batch and all processes.
 
-    Each process's loss is a mean over `Step.weight` terms, so the whole is
-    Σ weight · loss / Σ weight. Gradients travel as one flat tensor a player, with loss and weight
-    at its end: DistributedDataParallel does not know players, nor weights.
+    Each part's loss is a mean over `Step.weight` terms, so the whole is
+    Σ weight · loss / Σ weight. Between processes gradients travel as one flat tensor a player, with
+    loss and weight at its end: DistributedDataParallel does not know players, nor weights.
 
     samples: of this process; it only keeps what is summed near 1.
     """
-    if collectives.world_size() == 1:
-        step.loss.backward()  # type: ignore[no-untyped-call]
-        return step.loss.detach()
-    share = step.weight / samples
-    loss = step.loss * share
-    loss.backward()  # type: ignore[no-untyped-call]
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    ends = torch.stack([loss.detach().float(), torch.full_like(loss.detach(), share)])
-    flat = torch.cat([*(g.reshape(-1).float() for g in gradients), ends])
-    collectives.add_up(flat)
-    flat /= flat[-1].clone()
-    parts = torch.split(flat[:-2], [g.numel() for g in gradients])
-    means = [part.view_as(g) for part, g in zip(parts, gradients, strict=True)]
-    torch._foreach_copy_(gradients, means)
-    return flat[-2]
+
+    def __init__(self, parameters: list[Parameter], samples: int, parts: int) -> None:
+        self._parameters = parameters
+        self._samples = samples
+        self._alone = collectives.world_size() == 1 and parts == 1
+        self._loss: Tensor | None = None
+        self._share = 0.0
+
+    def add(self, step: Step) -> None:
+        """Backward through one part."""
+        share = 1.0 if self._alone else step.weight / self._samples
+        loss = step.loss if self._alone else step.loss * share
+        torch.autograd.backward(loss)
+        self._loss = loss.detach() if self._loss is None else self._loss + loss.detach()
+        self._share += share
+
+    def finish(self) -> Tensor:
+        """Make a mean of the sums; returns the mean loss."""
+        assert self._loss is not None
+        if self._alone:
+            return self._loss
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        if collectives.world_size() == 1:
+            torch._foreach_div_(gradients, self._share)
+            return self._loss / self._share
+        ends = torch.stack([self._loss.float(), torch.full_like(self._loss, self._share)])
+        flat = torch.cat([*(g.reshape(-1).float() for g in gradients), ends])
+        collectives.add_up(flat)
+        flat /= flat[-1].clone()
+        parts = torch.split(flat[:-2], [g.numel() for g in gradients])
+        torch._foreach_copy_(
+            gradients, [part.view_as(g) for part, g in zip(parts, gradients, strict=True)]
+        )
+        return flat[-2]
+
+
+def cut(batch: Batch, parts: int) -> list[Batch]:
+    """A batch in `parts` of about equal size, each with all views of its samples."""
+    if parts == 1:
+        return [batch]
+    by_view = batch.x.view(batch.views, len(batch), *batch.x.shape[1:])  # [V, B, ...]
+    return [
+        Batch(
+            x.flatten(0, 1),
+            None if batch.y is None else y,
+            batch.views,
+            None if batch.clean is None else clean,
+        )
+        for x, y, clean in zip(
+            by_view.chunk(parts, dim=1),
+            (batch.x if batch.y is None else batch.y).chunk(parts),
+            (batch.x if batch.clean is None else batch.clean).chunk(parts),
+            strict=False,
+        )
+    ]
+
+
+def check_cut(learner: Learner, parts: int) -> None:
+    """Refuse to cut batches that must stay whole.
+
+    Raises:
+        UserError: `parts` is below 1, or the learner compares samples of a batch.
+    """
+    if parts < 1:
+        raise UserError(f"training.accumulate must be at least 1, not {parts}.")
+    if parts > 1 and learner.views > 1:
+        raise UserError(
+            "training.accumulate cuts batches into parts, and this objective compares the samples"
+            " of a batch with one another: its loss would be another one.",
+            "Leave training.accumulate at 1, and choose a smaller --batch-size.",
+        )
 
 
 def norm_of(parameters: list[Parameter], clip: float | None) -> Tensor:

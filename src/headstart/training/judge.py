@@ -9,7 +9,7 @@ from torch import Tensor
 
 from headstart import collectives
 from headstart.parts.learner import Learner
-from headstart.training.average import MovingAverage
+from headstart.training.averaging import Average
 from headstart.training.progress import Progress
 from headstart.training.watching import Validation, Watcher
 
@@ -17,9 +17,7 @@ from headstart.training.watching import Validation, Watcher
 class Judge:
     """Judges a learner, or the average of its weights if one is kept."""
 
-    def __init__(
-        self, learner: Learner, average: MovingAverage | None, patience: int | None
-    ) -> None:
+    def __init__(self, learner: Learner, average: Average | None, patience: int | None) -> None:
         self.learner = learner
         self.average = average
         self.patience = patience
@@ -52,7 +50,8 @@ class Judge:
     def _compare(self, validation: Validation, figures: dict[str, float], at: Progress) -> None:
         sign = 1.0 if validation.direction == "max" else -1.0
         value = sign * figures[validation.metric]
-        if not at.best or value > sign * at.best[validation.metric]:
+        newest = validation.direction == "last"
+        if newest or not at.best or value > sign * at.best[validation.metric]:
             at.best, at.best_step, at.stale = figures, at.step, 0
             self.best_weights = {k: v.clone() for k, v in self.learner.state_dict().items()}
         else:
@@ -64,12 +63,12 @@ class Judge:
         if self.best_weights is not None:
             self.learner.load_state_dict(self.best_weights)
         elif self.average is not None:
-            self.learner.load_state_dict(self.average.weights)
+            self.average.take(self.learner)
         self.learner.eval()
 
     def state_dict(self) -> dict[str, Any]:
         """The best weights, and the average."""
-        average = None if self.average is None else self.average.weights
+        average = None if self.average is None else self.average.state_dict()
         return {"best_weights": self.best_weights, "average": average}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
@@ -77,4 +76,4 @@ class Judge:
         best, average = state["best_weights"], state["average"]
         self.best_weights = None if best is None else {k: v.to(device) for k, v in best.items()}
         if self.average is not None:
-            self.average.weights = {k: v.to(device) for k, v in average.items()}
+            self.average.load_state_dict(average, device)

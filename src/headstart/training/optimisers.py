@@ -1,4 +1,8 @@
-"""PyTorch's own optimisers by name, fused where they can be, decay only where it belongs."""
+"""Optimisers by name: PyTorch's, and a choice of the library `pytorch_optimizer`'s.
+
+Fused where they can be, decay only where it belongs. Some of them average as they go
+(schedule-free): what they train is not what should be judged or kept; see `averaging.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from torch.optim import Optimizer
 
 from headstart.errors import UserError, unknown
 from headstart.training.config import TrainingConfig
+from headstart.training.muon import MuonWithAdamW
+from headstart.training.schedules import plain_name
 
 # LBFGS and SparseAdam need another kind of step or of gradient.
 NAMES = {
@@ -18,9 +24,18 @@ NAMES = {
     for name in sorted(vars(torch.optim))
     if inspect.isclass(getattr(torch.optim, name))
     and issubclass(getattr(torch.optim, name), Optimizer)
-    and name not in ("Optimizer", "LBFGS", "SparseAdam", "Muon")
+    and name not in ("Optimizer", "LBFGS", "SparseAdam")
 }
-USUAL_LR = {"sgd": 0.05, "asgd": 0.05, "adadelta": 1.0, "adagrad": 1e-2, "rprop": 1e-3}
+# Of the library's hundred and more: those whose step needs nothing but gradients, and which
+# continue to the bit from a saved state (SOAP does not).
+LIBRARY = (
+    "adabelief", "adan", "ademamix", "adopt", "lamb", "lars", "lion", "madgrad", "mars", "prodigy",
+    "schedulefreeadamw", "schedulefreeradam", "schedulefreesgd", "stableadamw",
+)  # fmt: skip
+USUAL_LR = {
+    "sgd": 0.05, "asgd": 0.05, "adadelta": 1.0, "adagrad": 1e-2, "rprop": 1e-3, "lars": 0.3,
+    "lion": 3e-4,
+}  # fmt: skip
 USUAL_LR_OTHERS = 1e-3
 
 
@@ -33,21 +48,21 @@ def build(
     """One optimiser for one player's parameters.
 
     Raises:
-        UserError: no optimiser has that name, or it does not take these options.
+        UserError: no optimiser has that name, its library is not installed, or it does not take
+            these options.
     """
-    name = config.optimizer.lower()
-    if name not in NAMES:
-        raise unknown("optimizer", config.optimizer, list(NAMES))
-    cls = getattr(torch.optim, NAMES[name])
-    accepted = inspect.signature(cls).parameters
-    lr = config.lr if config.lr is not None else USUAL_LR.get(name, USUAL_LR_OTHERS)
+    name = plain_name(config.optimizer)
+    cls = _class(name, config.optimizer)
+    shown = NAMES.get(name, name)
+    accepted = _accepted(cls)
+    lr = config.lr if config.lr is not None else _usual_lr(name, accepted)
     options: dict[str, Any] = {"lr": lr, **config.optimizer_options}
     if name == "sgd" and "momentum" not in options:
         options.update(momentum=0.9, nesterov=True)
     wrong = [option for option in options if option not in accepted]
     if wrong:
         raise UserError(
-            f"optimizer {NAMES[name]} takes no '{wrong[0]}'.",
+            f"optimizer {shown} takes no '{wrong[0]}'.",
             f"It takes: {', '.join(p for p in accepted if p != 'params')}.",
         )
     if "fused" in accepted and device.type in ("cpu", "cuda", "mps", "xpu"):
@@ -56,11 +71,42 @@ def build(
     groups = _groups(parameters, rates, config.weight_decay if decays else None)
     try:
         optimiser: Optimizer = cls(groups, **options)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"optimizer {NAMES[name]} refuses its options: {error}.") from error
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        raise UserError(f"optimizer {shown} refuses its options: {error}.") from error
     for group in optimiser.param_groups:
         group["peak"] = group["lr"] * group.pop("rate")
     return optimiser
+
+
+def _class(name: str, asked: str) -> Any:
+    if name == "muon" and name in NAMES:
+        return MuonWithAdamW
+    if name in NAMES:
+        return getattr(torch.optim, NAMES[name])
+    if name not in LIBRARY:
+        raise unknown("optimizer", asked, [*NAMES, *LIBRARY])
+    try:
+        from pytorch_optimizer import load_optimizer
+    except ImportError as error:
+        raise UserError(
+            f"optimizer {asked} comes from a package that is not installed.",
+            "Install it: pip install 'headstart[optim]'",
+        ) from error
+    return load_optimizer(name)
+
+
+def _accepted(cls: Any) -> dict[str, inspect.Parameter]:
+    """The arguments an optimiser names."""
+    if cls is MuonWithAdamW:
+        cls = torch.optim.Muon
+    found = inspect.signature(cls).parameters
+    return {name: p for name, p in found.items() if p.kind is not inspect.Parameter.VAR_KEYWORD}
+
+
+def _usual_lr(name: str, accepted: dict[str, inspect.Parameter]) -> float:
+    if name in NAMES or name in USUAL_LR:
+        return USUAL_LR.get(name, USUAL_LR_OTHERS)
+    return float(accepted["lr"].default)
 
 
 def _groups(
@@ -77,20 +123,6 @@ def _groups(
             group["weight_decay"] = decay if is_matrix else 0.0
         groups.append(group)
     return groups
-
-
-def rate_at(progress: float, config: TrainingConfig) -> float:
-    """The share of the peak rate at `progress` (0..1): a linear rise, then the schedule's fall."""
-    import math
-
-    if config.warmup > 0 and progress < config.warmup:
-        return max(progress / config.warmup, 0.01)
-    if config.schedule == "constant":
-        return 1.0
-    rest = min(1.0, (progress - config.warmup) / max(1e-9, 1 - config.warmup))
-    if config.schedule == "linear":
-        return max(0.0, 1 - rest)
-    return 0.5 * (1 + math.cos(math.pi * rest))
 
 
 def set_rate(optimiser: Optimizer, share: float) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from headstart.errors import UserError
 from headstart.settings import Duration
-from headstart.training import optimisers
+from headstart.training import schedules
 from headstart.training.config import TrainingConfig
 
 LINES = 40  # in progress.jsonl, at least, where there are as many steps
@@ -40,10 +40,10 @@ class Plan:
 
     def rate(self, step: int, config: TrainingConfig) -> float:
         """The share of the peak learning rate at `step`."""
-        share = optimisers.rate_at(self.progress(step), config)
+        share = schedules.rate_at(self.progress(step), config)
         if self.warm_from == 0:
             return share
-        rise = config.warmup * (self.total - self.warm_from)
+        rise = schedules.warmup_of(config) * (self.total - self.warm_from)
         return share * min(1.0, (step - self.warm_from + 1) / max(1.0, rise))
 
     @property

@@ -38,7 +38,8 @@ class Display(Protocol):
 class Validation:
     """How to judge the learner while it trains.
 
-    run: evaluates and gives named figures; metric: the one that chooses; direction: max or min.
+    run: evaluates and gives named figures; metric: the one that chooses; direction: max, min, or
+    last where no figure can choose and the newest weights are kept.
     """
 
     run: Callable[[], dict[str, float]]

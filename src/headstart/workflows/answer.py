@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from headstart.data.dataset import Dataset, Kind, Samples
 from headstart.data.inputs import open_inputs
-from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.runs.atomic import write_text, write_with
 from headstart.settings import Faults, resolve
@@ -23,6 +22,8 @@ from headstart.workflows import assemble
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import CHUNK, LoadedRun
+from headstart.workflows.request import config_of
+from headstart.workflows.supply import Supply
 
 EMBEDDING_FORMATS = (".npz", ".npy", ".csv")
 
@@ -67,16 +68,18 @@ def evaluate(
                 f"the {name} split of {data.path} has no labels to compare with.",
                 "Use headstart predict for samples without labels.",
             )
-    made = assemble.material(
-        dataset.with_splits({name: samples}), run.modality, data.on_bad, (name,)
-    )
-    x, samples = made.x[name], made.samples[name]
-    found = {"data": data.path, "split": name, "skipped": made.skipped.get(name, [])}
-    if run.task is None:
-        return {**found, **_losses(run, x)}
-    assert samples.targets is not None
-    targets = run.task.encode(samples.targets, name)
-    return {**found, **run.task.figures(run.outputs(x), targets)}
+    with Supply({name: samples}, run.modality, data, seed=0, batch_size=CHUNK, say=say) as supply:
+        found: dict[str, Any] = {"data": data.path, "split": name}
+        parts = (x for x, _ in supply.loaders[name].in_order(CHUNK))
+        if run.task is None:
+            figures = _losses(run, parts)
+        else:
+            outputs = torch.cat([run.outputs(x) for x in parts])
+            targets = supply.readable(name).targets
+            assert targets is not None
+            figures = run.task.figures(outputs, run.task.encode(targets, name))
+        found["skipped"] = supply.skipped().get(name, [])
+    return {**found, **figures}
 
 
 def predict(
@@ -92,9 +95,9 @@ def predict(
         UserError: the run has learned no labels, or the inputs cannot be read.
     """
     _ = run.supervised
-    x, samples, skipped = _inputs(run, inputs, split, on_bad)
+    outputs, samples, skipped = _asked(run, run.outputs, inputs, split, on_bad)
     assert run.task is not None
-    columns = run.task.columns(run.outputs(x))
+    columns = run.task.columns(outputs)
     return Answers([samples.name(i) for i in range(len(samples))], columns, skipped)
 
 
@@ -106,8 +109,8 @@ def embed(
     on_bad: str = "fail",
 ) -> Answers:
     """The encoder's features of each sample, one column `embedding` `[N, D]`, targets if known."""
-    x, samples, skipped = _inputs(run, inputs, split, on_bad)
-    columns: dict[str, NDArray[Any]] = {"embedding": run.embeddings(x).numpy()}
+    features, samples, skipped = _asked(run, run.embeddings, inputs, split, on_bad)
+    columns: dict[str, NDArray[Any]] = {"embedding": features.numpy()}
     if samples.targets is not None and bool(samples.has_label.all()):
         columns["target"] = samples.targets
     return Answers([samples.name(i) for i in range(len(samples))], columns, skipped)
@@ -165,13 +168,13 @@ def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
     learned = resolve(DataConfig, run.config.get("data", {}), faults, "data")
     faults.raise_if_any()
     assert learned is not None
-    seed = int(run.config.get("seed", 0))
     if _same(data.path, learned.path):
         given = {name: value for name, value in vars(data).items() if value is not None}
-        dataset = assemble.open_source(DataConfig(**{**vars(learned), **given}), seed)
-        dataset = ensure_test(dataset, seed)
+        # The split that was made then is made again, whatever seed the question comes with.
+        same = {**vars(learned), **given, "split_seed": learned.split_seed}
+        dataset = assemble.open_data(DataConfig(**same))
     else:
-        dataset = assemble.open_source(data, seed)
+        dataset = assemble.open_source(data)
     _check_kind(run, dataset.kind, data.path)
     return dataset
 
@@ -180,22 +183,20 @@ def _same(one: str, other: str) -> bool:
     return one == other or Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
 
 
-def _inputs(
+def _asked(
     run: LoadedRun,
+    ask: Callable[[torch.Tensor], torch.Tensor],
     inputs: str | Path | Sequence[str | Path] | NDArray[Any],
     split: str | None,
     on_bad: str,
 ) -> tuple[torch.Tensor, Samples, list[str]]:
+    """What `ask` says of all inputs `[N, ...]`, the readable ones, and names of the others."""
     samples, kind = open_inputs(inputs, split)
     _check_kind(run, kind, str(inputs) if isinstance(inputs, str | Path) else "the input")
-    x, bad = run.modality.tensor(samples, on_bad=on_bad)
-    skipped = [samples.name(i) for i in bad]
-    if bad:
-        good = np.setdiff1d(np.arange(len(samples)), bad)
-        x, samples = x[torch.from_numpy(good)], samples.take(good)
-    if len(samples) == 0:
-        raise UserError("not one sample can be read.")
-    return x, samples, skipped
+    data = config_of(DataConfig, {"on_bad": on_bad})
+    with Supply({"input": samples}, run.modality, data, seed=0, batch_size=CHUNK) as supply:
+        said = [ask(x) for x, _ in supply.loaders["input"].in_order(CHUNK)]
+        return torch.cat(said), supply.readable("input"), supply.skipped().get("input", [])
 
 
 def _check_kind(run: LoadedRun, kind: Kind, what: str) -> None:
@@ -205,11 +206,13 @@ def _check_kind(run: LoadedRun, kind: Kind, what: str) -> None:
 
 
 @torch.no_grad()
-def _losses(run: LoadedRun, x: torch.Tensor) -> dict[str, Any]:
+def _losses(run: LoadedRun, parts: Iterable[torch.Tensor]) -> dict[str, Any]:
     """What the objective says of unlabelled samples, always with the same draws."""
     torch.default_generator.manual_seed(0)
     totals: dict[str, float] = {}
-    for part in torch.split(x, CHUNK):
+    count = 0
+    for part in parts:
+        count += len(part)
         for name, value in run.learner.score(run.judged(part)).items():
             totals[name] = totals.get(name, 0.0) + float(value) * len(part)
-    return {**{name: total / len(x) for name, total in totals.items()}, "n": len(x)}
+    return {**{name: total / count for name, total in totals.items()}, "n": count}

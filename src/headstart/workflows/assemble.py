@@ -5,16 +5,15 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from headstart import __version__, backbones, modalities
 from headstart.backbones.base import Backbone
-from headstart.data.dataset import Dataset, Samples
+from headstart.data.dataset import Dataset
 from headstart.data.sources import open_dataset
 from headstart.data.splits import ensure_test
 from headstart.errors import UserError
@@ -58,28 +57,16 @@ def component(
     return Component(name, cls, resolve(cls.Config, rest, faults, where))
 
 
-@dataclass
-class Material:
-    """A data set made ready: tensors by split, and the modality that made them."""
+def open_data(config: DataConfig) -> Dataset:
+    """Read the source and make the splits it lacks.
 
-    dataset: Dataset
-    modality: Modality
-    x: dict[str, Tensor]
-    samples: dict[str, Samples]
-    skipped: dict[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def spec(self) -> Spec:
-        """What a prepared sample looks like."""
-        return self.modality.spec
+    Pre-training and every draw of labels must agree on what is test, so this hangs on a seed of
+    its own.
+    """
+    return ensure_test(open_source(config), config.split_seed)
 
 
-def open_data(config: DataConfig, seed: int) -> Dataset:
-    """Read the source and make the splits it lacks."""
-    return ensure_test(open_source(config, seed), seed)
-
-
-def open_source(config: DataConfig, seed: int) -> Dataset:
+def open_source(config: DataConfig) -> Dataset:
     """Read the source with the splits it has.
 
     Raises:
@@ -94,28 +81,7 @@ def open_source(config: DataConfig, seed: int) -> Dataset:
         validation=config.validation,
         test=config.test,
         file_column=config.file_column,
-        seed=seed,
     )
-
-
-def material(
-    dataset: Dataset, modality: Modality, on_bad: str, splits: tuple[str, ...]
-) -> Material:
-    """Turn the named splits into tensors, leaving out what cannot be read if that is allowed."""
-    made = Material(dataset, modality, {}, {})
-    for name in splits:
-        if name not in dataset.splits:
-            continue
-        samples = dataset.splits[name]
-        x, bad = modality.tensor(samples, on_bad=on_bad)
-        if bad:
-            made.skipped[name] = [samples.name(i) for i in bad]
-            good = np.setdiff1d(np.arange(len(samples)), bad)
-            if len(good) == 0:
-                raise UserError(f"not one sample of the {name} split can be read.")
-            x, samples = x[torch.from_numpy(good)], samples.take(good)
-        made.x[name], made.samples[name] = x, samples
-    return made
 
 
 def fitted_modality(dataset: Dataset, chosen: Component) -> Modality:
@@ -165,7 +131,14 @@ def begin(
 
 
 def _refuse_changes(folder: RunFolder, plain: dict[str, Any]) -> None:
-    free = {"training.duration", "training.device", "training.threads", "training.checkpoint_every"}
+    free = {
+        "training.duration",
+        "training.device",
+        "training.threads",
+        "training.checkpoint_every",
+        "data.max_memory",
+        "data.workers",
+    }
     before, now = dict(_leaves(folder.read_config())), dict(_leaves(plain))
     changed = [k for k in {**before, **now} if before.get(k) != now.get(k) and k not in free]
     if changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from headstart.settings import Settings, setting
+from headstart.settings import Settings, Size, setting
 from headstart.training.config import TrainingConfig
 
 
@@ -17,7 +17,16 @@ class DataConfig(Settings):
     test: str | None = setting(None, "name of the test split, or a path")
     target: str | None = setting(None, "column that holds the labels")
     file_column: str | None = setting(None, "column that holds the file names")
+    split_seed: int = setting(
+        0, "of the test split that is made where there is none; the same for every --seed", flag=""
+    )
     on_bad: Literal["fail", "skip"] = setting("fail", "what to do with samples that are damaged")
+    max_memory: Size | None = setting(
+        None, "memory that samples may take, as 500MB; by default half of what is available"
+    )
+    workers: int | None = setting(
+        None, "processes that decode samples; by default as many as there are processors", flag=""
+    )
 
 
 class PretrainConfig(Settings):
@@ -29,6 +38,9 @@ class PretrainConfig(Settings):
     backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
     objective: dict[str, Any] = setting(factory=dict, help="the way to learn, by name", flag="")
     training: TrainingConfig = setting(factory=TrainingConfig)
+    probe: bool = setting(
+        False, "at each validation judge the encoder by at most 1,000 labels of train"
+    )
     seed: int = setting(0, "of every random choice")
 
 
@@ -46,5 +58,11 @@ class FinetuneConfig(Settings):
     backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
     task: dict[str, Any] = setting(factory=dict, help="what the labels ask for, by name", flag="")
     finetune: dict[str, Any] = setting(factory=dict, help="what of the encoder is trained", flag="")
+    unlabelled: Literal["ignore", "self-train"] = setting(
+        "ignore", "what to do with the samples outside the label budget"
+    )
+    self_training: dict[str, Any] = setting(
+        factory=dict, help="how far the network's own answers are believed", flag=""
+    )
     training: TrainingConfig = setting(factory=TrainingConfig)
     seed: int = setting(0, "of every random choice, the draw of labels too")

@@ -7,32 +7,43 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from headstart import backbones, collectives, modalities, tasks
+from headstart import backbones, modalities, tasks
 from headstart.backbones.base import Backbone
-from headstart.data import budget
-from headstart.data.dataset import Dataset, Samples
-from headstart.data.loader import Resident
+from headstart.data.dataset import Dataset
+from headstart.data.loader import Loader, Shuffled
+from headstart.data.mixed import Mixed
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
+from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain, resolve
+from headstart.tasks import mixing
 from headstart.tasks.base import Task
+from headstart.tasks.self_training import (
+    UNLABELLED,
+    SelfTraining,
+    SelfTrainingConfig,
+    class_shares,
+)
 from headstart.tasks.supervised import FineTuneConfig, Supervised
-from headstart.training import health
 from headstart.training.engine import Engine, place
+from headstart.training.health import Health
 from headstart.training.timed import Around
-from headstart.training.watching import Display, Validation
+from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.onlookers import onlookers
+from headstart.workflows.sets import REST, cut_sets
+from headstart.workflows.supply import Supply
 from headstart.workflows.weights import hand_over, read_model, save_model
 
 EPOCHS = 12
 FEWEST_STEPS = 600
+SELF_TRAINING_EPOCHS = 10
+SELF_TRAINING_FEWEST_STEPS = 1_500
 
 
 @dataclass
@@ -42,22 +53,11 @@ class _Parts:
     task: Component
     backbone: dict[str, Any]
     how: FineTuneConfig
+    self_training: SelfTrainingConfig | None
     modality: Modality
     modality_plain: dict[str, Any]
     encoder: Backbone
     hand_over: str | None
-
-
-@dataclass
-class _Labelled:
-    """Labelled samples as tensors."""
-
-    x: Tensor
-    y: Tensor
-    samples: Samples
-
-    def __len__(self) -> int:
-        return len(self.x)
 
 
 def finetune(
@@ -81,53 +81,67 @@ def finetune(
     """
     around = around or Around()
     dataset, parts = _parts(config, dataset)
-    learn, validate, test, skipped = _labelled(config, dataset, parts)
-    state = parts.task.cls.fit(parts.task.config, learn.samples.targets)
+    mixing.check(
+        parts.how.mixup,
+        parts.how.cutmix,
+        classes=parts.task.cls.classes_apart,
+        pictures=parts.modality.spec.is_image,
+    )
+    splits = cut_sets(config, dataset, classes=parts.task.cls.classes_apart)
+    state = parts.task.cls.fit(parts.task.config, splits["train"].targets)
     task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
-    for part, name in ((learn, "train"), (validate, "validation"), (test, "test")):
-        if len(part):
-            assert part.samples.targets is not None
-            part.y = task.encode(part.samples.targets, name)
+    encoded = {
+        name: task.encode(samples.targets, name)
+        for name, samples in splits.items()
+        if name != REST and samples.targets is not None
+    }
+    counts = {name: len(splits.get(name, ())) for name in ("train", "validation", "test", REST)}
     learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
-    engine = _engine(
-        learner,
-        config,
-        parts.modality,
-        learn,
-        validate,
-        folder=folder,
-        display=display,
-        say=say,
-        around=replace(around, scored=len(learn) + len(validate) + len(test)),
-    )
-    assemble.begin(
-        folder,
-        {
-            **as_plain(config),
-            "modality": parts.modality_plain,
-            "backbone": parts.backbone,
-            "task": parts.task.plain(),
-            "finetune": as_plain(parts.how),
-        },
-        {**parts.modality.state(), "task": {"name": parts.task.name, **state}},
-        resume=resume,
-    )
-    for note in dataset.notes:
-        say(note)
-    if parts.hand_over:
-        say(parts.hand_over)
-    say(
-        f"fine-tuning on {len(learn):,} labels ({len(validate):,} more to validate with),"
-        f" {engine.length()}, on {engine.device}"
-    )
-    at = engine.fit(resume=resume)
-    save_model(folder.model, learner)
-    probe = engine.plain(learn.x[:512], learn.y[:512])
-    with collectives.apart():
-        findings = health.examine(learner, probe, at)
-    fit = score(engine, learner, learn)
-    if len(validate):
-        health.note_overfitting(findings, fit["loss"], score(engine, learner, validate)["loss"])
+    pupil: Learner = learner
+    if parts.self_training is not None:
+        pupil = SelfTraining(parts.self_training, learner, class_shares(encoded["train"]))
+        learner = pupil.teacher
+        encoded[REST] = torch.full((counts[REST],), UNLABELLED)
+    health = Health(say)
+    size = _batch_size(pupil, counts, config)
+    with Supply(
+        splits, parts.modality, config.data, seed=config.seed, batch_size=size, say=say
+    ) as supply:
+        for name, targets in encoded.items():
+            supply.loaders[name].y = targets
+        engine = _engine(
+            pupil,
+            learner,
+            config,
+            parts.modality,
+            supply,
+            batch_size=size,
+            folder=folder,
+            display=display,
+            say=say,
+            watchers=onlookers(config.training, health),
+            around=replace(around, scored=sum(counts.values()) - counts[REST]),
+        )
+        _begin(config, folder, parts, state, resume=resume)
+        for note in (*dataset.notes, *supply.notes, parts.hand_over):
+            if note is not None:
+                say(note)
+        rest = f", and on {counts[REST]:,} samples without" if parts.self_training else ""
+        say(
+            f"fine-tuning on {counts['train']:,} labels ({counts['validation']:,} more to validate"
+            f" with){rest}, {engine.length()}, on {engine.device}"
+        )
+        at = engine.fit(resume=resume)
+        save_model(folder.model, learner)
+        scores = {
+            name: score(engine, learner, loader)
+            for name, loader in supply.loaders.items()
+            if name != REST
+        }
+        fit, validated = scores["train"], scores.get("validation")
+        losses = None if validated is None else (fit["loss"], validated["loss"])
+        findings = health.verdict(engine, losses)
+        skipped = supply.skipped(at.position)
     result = {
         "status": "done",
         "command": "finetune",
@@ -139,30 +153,48 @@ def finetune(
         **engine.summary(),
         "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.parameters()),
-        "labels": len(learn) + len(validate),
-        "labels_train": len(learn),
-        "labels_validation": len(validate),
+        "labels": counts["train"] + counts["validation"],
+        "labels_train": counts["train"],
+        "labels_validation": counts["validation"],
+        "unlabelled": counts[REST],
         "train": fit,
         "val": at.best,
-        "test": score(engine, learner, test) if len(test) else {},
+        "test": scores.get("test", {}),
         "health": findings,
         "skipped": skipped,
-        "notes": dataset.notes,
+        "notes": [*dataset.notes, *supply.notes],
         "versions": assemble.versions(),
     }
     folder.write_json(folder.result, result)
     return result
 
 
+def _begin(
+    config: FinetuneConfig, folder: RunFolder, parts: _Parts, state: dict[str, Any], *, resume: bool
+) -> None:
+    plain = {
+        **as_plain(config),
+        "modality": parts.modality_plain,
+        "backbone": parts.backbone,
+        "task": parts.task.plain(),
+        "finetune": as_plain(parts.how),
+        "self_training": as_plain(parts.self_training) if parts.self_training else {},
+    }
+    preprocessing = {**parts.modality.state(), "task": {"name": parts.task.name, **state}}
+    assemble.begin(folder, plain, preprocessing, resume=resume)
+
+
 @torch.no_grad()
-def score(engine: Engine, learner: Supervised, part: _Labelled) -> dict[str, Any]:
+def score(engine: Engine, learner: Supervised, data: Loader) -> dict[str, Any]:
     """The loss and the task's figures over labelled samples."""
     parts = [
-        learner.outputs(engine.plain(x)).float().cpu() for x, _ in Resident(part.x).in_order(512)
+        (learner.outputs(engine.plain(x)).float().cpu(), y)
+        for x, y in data.in_order(512)
+        if y is not None
     ]
-    outputs = torch.cat(parts)
-    loss = float(learner.task.loss(outputs, part.y))
-    return {**learner.task.figures(outputs, part.y), "loss": loss}
+    outputs, targets = (torch.cat(column) for column in zip(*parts, strict=True))
+    loss = float(learner.task.loss(outputs, targets))
+    return {**learner.task.figures(outputs, targets), "loss": loss}
 
 
 def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Parts]:
@@ -170,6 +202,7 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     faults = Faults()
     task = assemble.component(tasks.table, config.task, "classification", "task", faults)
     how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
+    alone = _self_training(config, task, faults)
     if config.start is not None:
         of_run = RunFolder.open(config.start).read_config()
         for name in ("backbone", "modality"):
@@ -180,9 +213,9 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
                 )
         faults.raise_if_any()
         assert how is not None
-        dataset = given or assemble.open_data(config.data, config.seed)
-        return dataset, _parts_of_run(Path(config.start), dataset, task, how)
-    dataset = given or assemble.open_data(config.data, config.seed)
+        dataset = given or assemble.open_data(config.data)
+        return dataset, _parts_of_run(Path(config.start), dataset, task, how, alone)
+    dataset = given or assemble.open_data(config.data)
     kind = config.modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
@@ -192,10 +225,28 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     modality = assemble.fitted_modality(dataset, modality_part)
     encoder = assemble.build_backbone(backbone, modality.spec, config.seed)
     plain = modality_part.plain()
-    return dataset, _Parts(task, backbone.plain(), how, modality, plain, encoder, None)
+    return dataset, _Parts(task, backbone.plain(), how, alone, modality, plain, encoder, None)
 
 
-def _parts_of_run(path: Path, dataset: Dataset, task: Component, how: FineTuneConfig) -> _Parts:
+def _self_training(
+    config: FinetuneConfig, task: Component, faults: Faults
+) -> SelfTrainingConfig | None:
+    """Its settings, where it was asked for."""
+    settings = resolve(SelfTrainingConfig, config.self_training, faults, "self_training")
+    if config.unlabelled == "ignore":
+        return None
+    if task.cls is not None and not task.cls.classes_apart:
+        faults.add("--unlabelled self-train needs classes to answer: use --task classification.")
+    return settings
+
+
+def _parts_of_run(
+    path: Path,
+    dataset: Dataset,
+    task: Component,
+    how: FineTuneConfig,
+    alone: SelfTrainingConfig | None,
+) -> _Parts:
     run = RunFolder.open(path)
     raw = run.read_config()
     state = run.read_json(run.preprocessing)
@@ -208,76 +259,61 @@ def _parts_of_run(path: Path, dataset: Dataset, task: Component, how: FineTuneCo
     modality = assemble.load_modality(state)
     encoder = assemble.load_backbone(raw.get("backbone", {}), modality.spec)
     said = hand_over(encoder, read_model(run.model), str(path))
-    return _Parts(task, raw["backbone"], how, modality, raw["modality"], encoder, said)
+    return _Parts(task, raw["backbone"], how, alone, modality, raw["modality"], encoder, said)
 
 
-def _labelled(
-    config: FinetuneConfig, dataset: Dataset, parts: _Parts
-) -> tuple[_Labelled, _Labelled, _Labelled, dict[str, list[str]]]:
-    """Samples to learn from, to validate with, and to be tested on; names of those skipped."""
-    own = dataset.splits.get("validation")
-    unlimited = config.labels is None and config.labels_per_class is None
-    use_own = unlimited and own is not None and bool(own.has_label.any())
-    chosen = budget.choose(
-        dataset.train,
-        classes=parts.task.cls.classes_apart,
-        labels=config.labels,
-        per_class=config.labels_per_class,
-        seed=config.seed,
-        share=0.0 if use_own else None,
-    )
-    wanted = {
-        "train": dataset.train.take(chosen.train),
-        "validation": own if use_own and own else dataset.train.take(chosen.validation),
-        "test": dataset.splits.get("test", dataset.train.take(np.arange(0))),
-    }
-    wanted = {n: s.take(np.flatnonzero(s.has_label)) for n, s in wanted.items() if len(s)}
-    some = {name: samples for name, samples in wanted.items() if len(samples)}
-    few = dataset.with_splits(some)
-    made = assemble.material(few, parts.modality, config.data.on_bad, tuple(some))
-    empty = dataset.train.take(np.arange(0))
-    nothing = torch.empty(0)
-    learn, validate, test = (
-        _Labelled(made.x.get(name, nothing), nothing, made.samples.get(name, empty))
-        for name in ("train", "validation", "test")
-    )
-    return learn, validate, test, made.skipped
+def _batch_size(pupil: Learner, counts: dict[str, int], config: FinetuneConfig) -> int:
+    if isinstance(pupil, SelfTraining):
+        samples = counts["train"] + counts[REST]
+        return assemble.batch_size_for(
+            samples, config.training.batch_size, SelfTraining.usual_batch
+        )
+    return assemble.batch_size_for(counts["train"], config.training.batch_size)
 
 
 def _engine(
+    pupil: Learner,
     learner: Supervised,
     config: FinetuneConfig,
     modality: Modality,
-    learn: _Labelled,
-    validate: _Labelled,
+    supply: Supply,
     *,
+    batch_size: int,
     folder: RunFolder,
     display: Display | None,
     say: Say,
+    watchers: list[Watcher],
     around: Around,
 ) -> Engine:
-    place(learner, config.training)
-    size = assemble.batch_size_for(len(learn), config.training.batch_size)
+    """pupil: what is trained; learner: what answers afterwards, the pupil itself or its teacher."""
+    place(pupil, config.training)
+    few = supply.loaders["train"]
+    data: Shuffled = few
+    epochs, fewest = EPOCHS, FEWEST_STEPS
+    if isinstance(pupil, SelfTraining):
+        data = Mixed(few, supply.loaders[REST], pupil.config.share)
+        epochs, fewest = SELF_TRAINING_EPOCHS, SELF_TRAINING_FEWEST_STEPS
+    length = assemble.duration_for(config.training.duration, len(data), batch_size, epochs, fewest)
     engine = Engine(
-        learner,
+        pupil,
         config.training,
-        Resident(learn.x, learn.y, seed=config.seed),
+        data,
         modality,
-        duration=assemble.duration_for(
-            config.training.duration, len(learn), size, EPOCHS, FEWEST_STEPS
-        ),
-        batch_size=size,
+        duration=length,
+        batch_size=batch_size,
         seed=config.seed,
         folder=folder,
         display=display,
+        watchers=watchers,
         say=say,
         around=around,
     )
-    if len(validate):
+    held = supply.loaders.get("validation")
+    if held is not None:
         engine.validation = Validation(
             lambda: {
                 name: value
-                for name, value in score(engine, learner, validate).items()
+                for name, value in score(engine, learner, held).items()
                 if isinstance(value, int | float) and name != "n"
             },
             learner.task.metric,

@@ -7,28 +7,31 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import torch
-
-from headstart import backbones, collectives, modalities, objectives
-from headstart.data.dataset import Dataset
-from headstart.data.loader import Resident
+from headstart import backbones, modalities, objectives
+from headstart.backbones.base import Backbone
+from headstart.data.dataset import Dataset, Samples
+from headstart.data.loader import Loader
 from headstart.data.splits import cut
 from headstart.errors import UserError
+from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
-from headstart.training import health
+from headstart.training.config import TrainingConfig
 from headstart.training.engine import Engine, place
+from headstart.training.health import PROBE, Health
 from headstart.training.timed import Around
-from headstart.training.watching import Display, Validation
+from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
-from headstart.workflows.assemble import Component, Material, Say
+from headstart.workflows.assemble import Component, Say
 from headstart.workflows.config import PretrainConfig
+from headstart.workflows.onlookers import onlookers, probe_for
+from headstart.workflows.sheets import Sheets
+from headstart.workflows.supply import Supply
 from headstart.workflows.weights import save_model
 
 EPOCHS = 10
 FEWEST_STEPS = 1_500
-PROBE = 512  # samples that health looks at
 HELD_OUT = 0.05
 
 
@@ -58,31 +61,50 @@ def pretrain(
     )
     kind = config.modality.get("name")
     if dataset is None and not faults.lines:
-        dataset = assemble.open_data(config.data, config.seed)
+        dataset = assemble.open_data(config.data)
     kind = kind or (dataset.kind if dataset else "image")
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
+    if objective.cls is not None and default not in (fit := _fitting(objective.cls.needs)):
+        default = fit[0]
     backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
     faults.raise_if_any()
     assert dataset is not None
     modality = assemble.fitted_modality(dataset, modality_part)
-    material = assemble.material(dataset, modality, config.data.on_bad, ("train", "validation"))
     plain = {
         **as_plain(config),
         "modality": modality_part.plain(),
         "backbone": backbone.plain(),
         "objective": objective.plain(),
     }
-    learner = _learner(objective, backbone, material, config.seed)
-    engine = _engine(learner, material, config, folder, display=display, say=say, around=around)
-    assemble.begin(folder, plain, modality.state(), resume=resume)
-    for note in dataset.notes:
-        say(note)
-    say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
-    at = engine.fit(resume=resume)
-    probe = engine.plain(_probe(engine.data))
-    with collectives.apart():
-        findings = health.examine(learner, probe, at)
+    learner = _learner(objective, backbone, modality, config.seed)
+    health = Health(say)
+    probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
+    more: list[Watcher] = [Sheets(modality, folder), *([probe] if probe else [])]
+    splits = _splits(dataset, config.seed)
+    size = _batch_size(learner, len(splits["train"]), config)
+    with Supply(
+        splits, modality, config.data, seed=config.seed, batch_size=size, say=say
+    ) as supply:
+        engine = _engine(
+            learner,
+            supply,
+            modality,
+            config,
+            batch_size=size,
+            folder=folder,
+            display=display,
+            watchers=onlookers(config.training, health, *more),
+            say=say,
+            around=around,
+        )
+        assemble.begin(folder, plain, modality.state(), resume=resume)
+        for note in (*dataset.notes, *supply.notes):
+            say(note)
+        say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
+        at = engine.fit(resume=resume)
+        findings = health.verdict(engine)
+        skipped = supply.skipped(at.position)
     save_model(folder.model, learner)
     result = {
         "status": "done",
@@ -94,80 +116,108 @@ def pretrain(
         "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
+        "labels_probed": len(probe) if probe else 0,
         "val": at.best,
         "health": findings,
-        "skipped": material.skipped,
-        "notes": dataset.notes,
+        "skipped": skipped,
+        "notes": [*dataset.notes, *supply.notes],
         "versions": assemble.versions(),
     }
     folder.write_json(folder.result, result)
     return result
 
 
-def _learner(objective: Component, backbone: Component, material: Material, seed: int) -> Learner:
-    encoder = assemble.build_backbone(backbone, material.spec, seed)
-    learner: Learner = objective.cls(objective.config, encoder, material.spec)
-    return learner
+def _splits(dataset: Dataset, seed: int) -> dict[str, Samples]:
+    """What to learn from, and what to judge by: the validation split, or a part set apart."""
+    train = dataset.train
+    splits = {"train": train}
+    if "validation" in dataset.splits:
+        splits["validation"] = dataset.splits["validation"]
+    elif len(train) >= 200:
+        kept, apart = cut(train, min(HELD_OUT, 2_000 / len(train)), seed)
+        splits = {"train": train.take(kept), "validation": train.take(apart)}
+    return splits
 
 
-def _engine(
-    learner: Learner,
-    material: Material,
-    config: PretrainConfig,
-    folder: RunFolder,
-    *,
-    display: Display | None,
-    say: Say,
-    around: Around,
-) -> Engine:
-    place(learner, config.training)
-    x = material.x["train"]
-    held = material.x.get("validation")
-    if held is None and len(x) >= 200:
-        kept, apart = cut(material.samples["train"], min(HELD_OUT, 2_000 / len(x)), config.seed)
-        x, held = x[torch.from_numpy(kept)], x[torch.from_numpy(apart)]
-    data = Resident(x, seed=config.seed)
-    size = assemble.batch_size_for(len(x), config.training.batch_size, learner.usual_batch)
+def _batch_size(learner: Learner, samples: int, config: PretrainConfig) -> int:
+    size = assemble.batch_size_for(samples, config.training.batch_size, learner.usual_batch)
     if learner.views > 1 and size < 2:
         raise UserError(
             "this objective compares the samples of a batch: it needs at least 2.",
             "Use a larger --batch-size.",
         )
+    return size
+
+
+def _fitting(needs: type[Backbone]) -> list[str]:
+    """Names of the backbones that are what an objective needs."""
+    return [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
+
+
+def _learner(objective: Component, backbone: Component, modality: Modality, seed: int) -> Learner:
+    fit = _fitting(objective.cls.needs)
+    if backbone.name not in fit:
+        raise UserError(
+            f"objective '{objective.name}' does not work with backbone '{backbone.name}'.",
+            f"Use --backbone {' or '.join(fit)}.",
+        )
+    encoder = assemble.build_backbone(backbone, modality.spec, seed)
+    learner: Learner = objective.cls(objective.config, encoder, modality.spec)
+    return learner
+
+
+def _engine(
+    learner: Learner,
+    supply: Supply,
+    modality: Modality,
+    config: PretrainConfig,
+    *,
+    batch_size: int,
+    folder: RunFolder,
+    display: Display | None,
+    say: Say,
+    watchers: list[Watcher],
+    around: Around,
+) -> Engine:
+    place(learner, config.training)
+    data = supply.loaders["train"]
+    training = config.training
+    if training.lr is None and training.optimizer == TrainingConfig.optimizer:
+        training = replace(training, lr=learner.usual_lr)
     engine = Engine(
         learner,
-        config.training,
+        training,
         data,
-        material.modality,
+        modality,
         duration=assemble.duration_for(
-            config.training.duration, len(x), size, EPOCHS, FEWEST_STEPS
+            config.training.duration, len(data), batch_size, EPOCHS, FEWEST_STEPS
         ),
-        batch_size=size,
+        batch_size=batch_size,
         seed=config.seed,
         folder=folder,
         display=display,
+        watchers=watchers,
         say=say,
         around=replace(around, scored=2 * PROBE),
     )
-    if held is not None:
-        engine.validation = _validation(engine, Resident(held, seed=config.seed))
+    if "validation" in supply.loaders:
+        engine.validation = _validation(engine, supply.loaders["validation"])
     return engine
 
 
-def _validation(engine: Engine, held: Resident) -> Validation:
+def _validation(engine: Engine, held: Loader) -> Validation:
     # Equal parts: losses over comparisons depend on how many samples are compared.
     size = math.ceil(len(held) / math.ceil(len(held) / 512))
 
     def run() -> dict[str, float]:
         totals: dict[str, float] = {}
+        count = 0
         for x, y in held.in_order(size):
             # Samples are judged as they are, unless the objective compares views of them.
             batch = engine.batch(x, y) if engine.learner.views > 1 else engine.plain(x, y)
+            count += len(batch)
             for name, value in engine.learner.score(batch).items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
-        return {name: total / len(held) for name, total in totals.items()}
+        return {name: total / count for name, total in totals.items()}
 
-    return Validation(run, "loss", "min")
-
-
-def _probe(data: Resident) -> torch.Tensor:
-    return data.x[data.order.take(0, min(PROBE, len(data)))]
+    return Validation(run, "loss", "last" if engine.learner.chases else "min")

@@ -1,0 +1,65 @@
+"""What augmentation can do, and how strongly."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from headstart.settings import Settings, setting
+
+Kind = Literal["digits", "objects", "photos", "none"]
+Ground = Literal["black", "edge", "mirror"]
+Amounts = dict[str, float]  # every field of `Strengths`, as a number
+
+
+class Strengths(Settings):
+    """How strongly each transform acts: 0 leaves it out, null is what suits the kind of picture.
+
+    A field that ends in `_share` is the share of pictures that its transform touches.
+    """
+
+    rotate: float | None = setting(None, "at most so many degrees, either way", flag="")
+    shear: float | None = setting(None, "at most so much sideways a unit of height", flag="")
+    scale: float | None = setting(None, "log of the largest zoom, each axis alone", flag="")
+    shift: float | None = setting(None, "at most this share of the side", flag="")
+    crop: float | None = setting(None, "at most this share of the area is cut away", flag="")
+    flip: float | None = setting(None, "share of pictures mirrored left to right", flag="")
+    elastic: float | None = setting(None, "largest wobble, as a share of the side", flag="")
+    brightness: float | None = setting(None, "at most so much brighter or darker", flag="")
+    contrast: float | None = setting(None, "at most so much more or less contrast", flag="")
+    saturation: float | None = setting(None, "at most so much more or less colour", flag="")
+    hue: float | None = setting(None, "at most this share of the colour circle", flag="")
+    jitter_share: float | None = setting(None, "share whose light and colour change", flag="")
+    grey: float | None = setting(None, "share of pictures made grey", flag="")
+    solarise: float | None = setting(None, "share whose bright half is inverted", flag="")
+    blur: float | None = setting(None, "largest deviation, as a share of the side", flag="")
+    blur_share: float | None = setting(None, "share of pictures blurred", flag="")
+    noise: float | None = setting(None, "largest deviation of noise, white being 1", flag="")
+    erase: float | None = setting(None, "at most this share of the area is erased", flag="")
+    erase_share: float | None = setting(None, "share of pictures erased in part", flag="")
+
+
+class AugmentConfig(Strengths):
+    """What augmentation does to pictures.
+
+    A strength given here holds for weak and strong augmentation; in `strong`, for that alone.
+    """
+
+    kind: Literal["auto", "digits", "objects", "photos", "none"] = setting(
+        "auto", "which pictures these are like; auto looks at train", flag=""
+    )
+    ground: Literal["auto", "black", "edge", "mirror"] = setting(
+        "auto",
+        "what lies beyond the edge: black, the edge drawn out, the picture mirrored",
+        flag="",
+    )
+    strong: Strengths = setting(factory=Strengths)
+
+
+NAMES = tuple(field.name for field in dataclasses.fields(Strengths))
+
+
+def given(strengths: Strengths) -> Amounts:
+    """The strengths that are not null."""
+    values = {name: getattr(strengths, name) for name in NAMES}
+    return {name: value for name, value in values.items() if value is not None}

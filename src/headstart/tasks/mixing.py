@@ -1,0 +1,78 @@
+"""Mixup (Zhang et al., 2018, arXiv:1710.09412) and CutMix (Yun et al., 2019, arXiv:1905.04899).
+
+Two labelled samples become one, and its label is both, in the proportion of the samples: a network
+that must answer in proportion is less sure of itself between the few labels it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.distributions import Beta
+
+from headstart.errors import UserError
+
+
+@dataclass
+class Mixed:
+    """Samples made of two.
+
+    x: `[B, ...]`; partner: `[B]`, the number of the other sample; share: of the first one, `[]`.
+    """
+
+    x: Tensor
+    partner: Tensor
+    share: Tensor
+
+    def loss(self, first: Tensor, second: Tensor) -> Tensor:
+        """The losses against both labels, in proportion: cross-entropy is linear in the label."""
+        return self.share * first + (1 - self.share) * second
+
+
+def check(mixup: float, cutmix: float, *, classes: bool, pictures: bool) -> None:
+    """Refuse to mix what cannot be mixed.
+
+    Raises:
+        UserError: a strength is below 0, labels are no classes, or samples to cut are no pictures.
+    """
+    for name, strength in (("mixup", mixup), ("cutmix", cutmix)):
+        if strength < 0:
+            raise UserError(f"finetune.{name} must be 0 or more, not {strength:g}.")
+        if strength and not classes:
+            raise UserError(f"finetune.{name} mixes classes; this task has none.", "Leave it at 0.")
+    if cutmix and not pictures:
+        raise UserError("finetune.cutmix cuts pictures; these are none.", "Use finetune.mixup.")
+
+
+def mix(x: Tensor, mixup: float, cutmix: float) -> Mixed:
+    """Mix each sample of `[B, ...]` with another; one way a batch, drawn where both are on.
+
+    mixup, cutmix: α of Beta(α, α), from which the proportion is drawn; 0 for never.
+    """
+    cut = cutmix > 0 and (mixup == 0 or bool(torch.rand(()) < 0.5))
+    strength = cutmix if cut else mixup
+    share = Beta(strength, strength).sample()
+    partner = torch.randperm(len(x)).to(x.device)
+    if cut:
+        return cut_in(x, partner, share, torch.rand(2))
+    share = share.to(x)
+    return Mixed(share * x + (1 - share) * x[partner], partner, share)
+
+
+def cut_in(x: Tensor, partner: Tensor, share: Tensor, centre: Tensor) -> Mixed:
+    """Put a box of each partner, an area of about 1 - share, into `[B, C, H, W]`.
+
+    centre: of the box, `[2]`, in shares of height and width. The box ends at the border, and the
+    proportion returned is that of the pixels (the paper's section 3.1, and its code's correction).
+    """
+    inside = []
+    for side, at in zip(x.shape[-2:], centre.tolist(), strict=True):
+        half = side * torch.sqrt(1 - share) / 2
+        low, high = torch.floor(at * side - half), torch.floor(at * side + half)
+        pixel = torch.arange(side)
+        inside.append((pixel >= low) & (pixel < high))
+    box = (inside[0][:, None] & inside[1][None, :]).to(x.device)  # [H, W]
+    mixed = torch.where(box, x[partner], x)
+    return Mixed(mixed, partner, 1 - box.to(x.dtype).mean())

@@ -1,0 +1,189 @@
+"""Self-training: the few labels teach, and what the network is sure of teaches the rest.
+
+A teacher, the moving average of the student (Tarvainen and Valpola, 2017, arXiv:1703.01780),
+looks at a weakly augmented view of every sample and answers; the student sees a strongly
+augmented view of what is unlabelled and must answer alike (FixMatch, Sohn et al., 2020,
+arXiv:2001.07685). How much an answer counts is a matter of `trust`:
+
+    fixed     above a threshold or not at all (FixMatch)
+    adaptive  the threshold is the running mean confidence, lower for classes that are seldom
+              answered (FreeMatch, Wang et al., 2023, arXiv:2205.07246, eq. 5 to 8)
+    soft      a normal curve below the running mean confidence (SoftMatch, Chen et al., 2023,
+              arXiv:2301.10921, eq. 6 to 8)
+
+Answers are first tilted so that all classes together are answered as often as the labels have
+them (ReMixMatch, Berthelot et al., 2020, arXiv:1911.09785, section 3.1).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from headstart.backbones.base import Backbone
+from headstart.collectives import mean_over_processes
+from headstart.modalities.base import Strength
+from headstart.parts.learner import Learner
+from headstart.parts.teacher import follow, teacher_of
+from headstart.settings import Settings, setting
+from headstart.tasks.supervised import Supervised
+from headstart.types import Batch, Step
+
+UNLABELLED = -100  # what a loss over class numbers leaves out
+Trusting = Literal["fixed", "adaptive", "soft"]
+
+
+class SelfTrainingConfig(Settings):
+    """How far the network's own answers are believed."""
+
+    trust: Trusting = setting("soft", "fixed, adaptive or soft: which answers count", flag="")
+    threshold: float = setting(0.95, "fixed: the least confidence that counts", flag="")
+    weight: float = setting(1.0, "of the unlabelled samples' loss", flag="")
+    warm: float = setting(0.1, "part of the training from the labels alone", flag="")
+    ramp: float = setting(0.2, "part in which the unlabelled gain their weight", flag="")
+    align: bool = setting(
+        True, "answer classes as often as the labels have them; off where that is not so", flag=""
+    )
+    share: float = setting(0.25, "part of a batch that is labelled", flag="")
+    momentum: float = setting(0.99, "of the teacher", flag="")
+
+
+class SelfTraining(Learner):
+    """Wraps a fine-tuning: labelled and unlabelled samples in one batch, `UNLABELLED` in `y`."""
+
+    Config: ClassVar[type[Settings]] = SelfTrainingConfig
+    views = 2
+    usual_batch = 256
+
+    def __init__(self, config: SelfTrainingConfig, student: Supervised, prior: Tensor) -> None:
+        """prior: share of each class among the labels, `[K]`."""
+        super().__init__()
+        self.config = config
+        self.student = student
+        self.teacher = teacher_of(student)
+        self.trust = Trust(config, prior)
+
+    @property
+    def encoder(self) -> Backbone:  # type: ignore[override]
+        """The student's."""
+        return self.student.encoder
+
+    def strengths(self) -> tuple[Strength, ...]:
+        """The teacher's view, then the student's."""
+        return ("weak", "strong")
+
+    def players(self) -> dict[str, list[Parameter]]:
+        """The student."""
+        return self.student.players()
+
+    def rates(self) -> dict[Parameter, float]:
+        """The student's."""
+        return self.student.rates()
+
+    def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
+        """Cross-entropy with the labels, and with the teacher's answers where they are trusted."""
+        assert batch.y is not None
+        weak, strong = batch.x.chunk(2)  # [B, ...] each
+        with torch.no_grad():
+            answers = self.teacher.outputs(Batch(weak)).softmax(dim=1)  # [B, K]
+        without = batch.y == UNLABELLED  # [B]
+        seen = torch.where(without.view(-1, *[1] * (weak.ndim - 1)), strong, weak)
+        outputs = self.student.outputs(Batch(seen), encoder_learns=self.student.stage(progress))
+        free = without.to(outputs.dtype)
+        belief, target = self.trust(answers, free)  # [B] each
+        each = F.cross_entropy(outputs, target, reduction="none")
+        consistency = (each * belief * free).sum() / free.sum().clamp(min=1)
+        step = Step.sum(
+            len(batch),
+            labels=self.student.task.loss(outputs, batch.y),
+            consistency=self.config.weight * self._ramp(progress) * consistency,
+        )
+        step.logs["trusted"] = (belief * free).sum() / free.sum().clamp(min=1)
+        return step
+
+    def _ramp(self, progress: float) -> float:
+        return min(1.0, max(0.0, (progress - self.config.warm) / max(self.config.ramp, 1e-6)))
+
+    def after_step(self, progress: float) -> None:  # noqa: ARG002 - the same throughout
+        """The teacher moves a little towards the student."""
+        follow(self.teacher, self.student, self.config.momentum)
+
+
+class Trust(nn.Module):
+    """How much each answer counts; what it has seen of confidence so far is in its buffers."""
+
+    KEEP = 0.99  # of the running figures (FreeMatch and SoftMatch use 0.999 over 2^20 steps)
+
+    prior: Tensor  # [K]
+    answered: Tensor  # [K], running share of each class among the raw answers
+    aligned: Tensor  # [K], the same of the tilted ones
+    confidence: Tensor  # running mean of the largest probability
+    variance: Tensor  # and its running variance
+
+    def __init__(self, config: SelfTrainingConfig, prior: Tensor) -> None:
+        super().__init__()
+        self.config = config
+        even = torch.full_like(prior, 1 / len(prior))
+        self.register_buffer("prior", prior)
+        self.register_buffer("answered", even.clone())
+        self.register_buffer("aligned", even.clone())
+        self.register_buffer("confidence", even.new_tensor(1 / len(prior)))
+        self.register_buffer("variance", even.new_tensor(1.0))
+
+    @torch.no_grad()
+    def forward(self, answers: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
+        """Belief in each answer, in 0..1, and the class answered: `[B]` each.
+
+        answers: probabilities `[B, K]`; free: 1 where a sample is unlabelled, `[B]`.
+        """
+        answers = answers.float()
+        share = free / free.sum().clamp(min=1)
+        if self.config.align:
+            self._follow(self.answered, share @ answers)
+            answers = align(answers, self.prior, self.answered)
+        sure, target = answers.max(dim=1)
+        mean = (share * sure).sum()
+        self._follow(self.confidence, mean)
+        self._follow(self.variance, (share * (sure - mean).square()).sum())
+        self._follow(self.aligned, share @ answers)
+        if self.config.trust == "fixed":
+            belief = (sure >= self.config.threshold).float()
+        elif self.config.trust == "adaptive":
+            limits = adaptive_thresholds(self.confidence, self.aligned)
+            belief = (sure >= limits[target]).float()
+        else:
+            belief = truncated_normal(sure, self.confidence, self.variance)
+        return belief, target
+
+    def _follow(self, running: Tensor, now: Tensor) -> None:
+        if self.training:
+            running.lerp_(mean_over_processes(now), 1 - self.KEEP)
+
+
+def class_shares(y: Tensor) -> Tensor:
+    """The share of each class among the labels `[N]`: `[K]`."""
+    return torch.bincount(y).float() / len(y)
+
+
+def align(answers: Tensor, prior: Tensor, answered: Tensor) -> Tensor:
+    """Answers `[B, K]` tilted by what is wanted over what is given, `[K]` each, summing to 1."""
+    tilted = answers * (prior / answered.clamp(min=1e-6))
+    return tilted / tilted.sum(dim=1, keepdim=True)
+
+
+def adaptive_thresholds(confidence: Tensor, answered: Tensor) -> Tensor:
+    """τ(c) = p̃(c) / max p̃ · τ, with τ the running confidence (FreeMatch, eq. 8): `[K]`."""
+    return answered / answered.max() * confidence
+
+
+def truncated_normal(sure: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """1 above the mean confidence, exp(−(p − μ)² / (2 · (σ/2)²)) below it; `[B]`.
+
+    SoftMatch's eq. 8, with the width of its published settings: two deviations.
+    """
+    below = (sure - mean).clamp(max=0.0)
+    return torch.exp(-2 * below.square() / variance.clamp(min=1e-8))

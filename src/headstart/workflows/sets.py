@@ -1,0 +1,53 @@
+"""What a fine-tuning learns from, validates with and is tested on, cut from a label budget."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from headstart.data import budget
+from headstart.data.dataset import Dataset, Samples
+from headstart.errors import UserError
+from headstart.workflows.config import FinetuneConfig
+
+REST = "unlabelled"
+
+
+def cut_sets(config: FinetuneConfig, dataset: Dataset, *, classes: bool) -> dict[str, Samples]:
+    """Disjoint parts of a data set, as the budget of `config` gives them, those that are not empty.
+
+    'train', 'validation' and 'test' are labelled; `REST` are samples of train outside the budget,
+    whose labels, if they have any, are not looked at: there only if they are learned from.
+
+    classes: whether targets are classes, drawn in equal numbers.
+
+    Raises:
+        UserError: there are fewer labels than asked for, or nothing is left without one.
+    """
+    own = dataset.splits.get("validation")
+    unlimited = config.labels is None and config.labels_per_class is None
+    use_own = unlimited and own is not None and bool(own.has_label.any())
+    train = dataset.train
+    chosen = budget.choose(
+        train,
+        classes=classes,
+        labels=config.labels,
+        per_class=config.labels_per_class,
+        seed=config.seed,
+        share=0.0 if use_own else None,
+    )
+    nobody = train.take(np.arange(0))
+    wanted = {
+        "train": train.take(chosen.train),
+        "validation": own if use_own and own else train.take(chosen.validation),
+        "test": dataset.splits.get("test", nobody),
+    }
+    wanted = {n: s.take(np.flatnonzero(s.has_label)) for n, s in wanted.items() if len(s)}
+    if config.unlabelled != "ignore":
+        used = np.concatenate([chosen.train, chosen.validation])
+        wanted[REST] = train.take(np.setdiff1d(np.arange(len(train)), used))
+        if len(wanted[REST]) == 0:
+            raise UserError(
+                "every sample of train is labelled: there is nothing to train itself on.",
+                "Leave --unlabelled out, or use fewer labels (--labels-per-class).",
+            )
+    return {name: samples for name, samples in wanted.items() if len(samples)}

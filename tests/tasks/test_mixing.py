@@ -1,0 +1,77 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from headstart.errors import UserError
+from headstart.tasks import mixing
+from samples import batch, supervised
+
+
+def test_mixup_is_a_blend_in_the_share_that_the_loss_uses():
+    torch.manual_seed(0)
+    x = torch.randn(8, 3)
+    mixed = mixing.mix(x, 0.4, 0.0)
+    torch.testing.assert_close(mixed.x, mixed.share * x + (1 - mixed.share) * x[mixed.partner])
+    # Cross-entropy against the blended label is the blend of the cross-entropies.
+    logits, y = torch.randn(8, 5), torch.arange(8) % 5
+    labels = F.one_hot(y, 5).float()
+    blended = mixed.share * labels + (1 - mixed.share) * labels[mixed.partner]
+    one, other = F.cross_entropy(logits, y), F.cross_entropy(logits, y[mixed.partner])
+    torch.testing.assert_close(mixed.loss(one, other), F.cross_entropy(logits, blended))
+
+
+def test_shares_follow_the_beta_law():
+    """Its variance is 1 / (4 (2α + 1))."""
+    torch.manual_seed(0)
+    drawn = torch.stack([mixing.mix(torch.zeros(2, 1), 0.5, 0.0).share for _ in range(2_000)])
+    assert float(drawn.mean()) == pytest.approx(0.5, abs=0.03)
+    assert float(drawn.var()) == pytest.approx(1 / 8, abs=0.01)
+
+
+def test_cutmix_puts_one_box_of_the_partner_in_and_counts_its_pixels():
+    x = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 2, 10, 12)
+    partner = torch.tensor([1, 2, 3, 0])
+    mixed = mixing.cut_in(x, partner, torch.tensor(0.75), torch.tensor([0.5, 0.5]))
+    foreign = mixed.x[0, 0] == 1
+    assert foreign.sum() == 5 * 6
+    assert foreign[3:7, 3:9].all()
+    assert float(mixed.share) == pytest.approx(1 - 30 / 120)
+    at_the_corner = mixing.cut_in(x, partner, torch.tensor(0.75), torch.tensor([0.0, 0.0]))
+    assert float(at_the_corner.share) == pytest.approx(1 - 2 * 3 / 120)
+
+
+def test_both_are_drawn_in_turn():
+    torch.manual_seed(0)
+    x = torch.arange(64.0).view(64, 1, 1, 1).expand(64, 1, 4, 4)
+    whole = [bool(torch.equal(m.x.frac(), torch.zeros_like(m.x)))
+             for m in (mixing.mix(x, 1.0, 1.0) for _ in range(40))]  # fmt: skip
+    assert 8 < sum(whole) < 32
+
+
+@pytest.mark.parametrize("settings", [{"mixup": 0.3}, {"cutmix": 1.0}])
+def test_training_mixes_and_judging_does_not(settings):
+    plain, mixing_one = supervised(), supervised(**settings)
+    data = batch(16)
+    for model in (plain, mixing_one):
+        torch.manual_seed(1)
+        torch.nn.init.normal_(model.task.head[-1].weight)
+    torch.manual_seed(0)
+    losses = [m.train()(data, player="all", progress=1.0).loss for m in (plain, mixing_one)]
+    assert not torch.isclose(*losses)
+    for m in (plain, mixing_one):
+        m.task.head[0].reset_running_stats()
+        m.eval()
+    torch.testing.assert_close(plain.score(data)["loss"], mixing_one.score(data)["loss"])
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"mixup": 0.1, "cutmix": 0, "classes": False, "pictures": True}, "classes"),
+        ({"mixup": 0, "cutmix": 1, "classes": True, "pictures": False}, "pictures"),
+        ({"mixup": -1, "cutmix": 0, "classes": True, "pictures": True}, "0 or more"),
+    ],
+)
+def test_what_cannot_be_mixed_is_refused(how, message):
+    with pytest.raises(UserError, match=message):
+        mixing.check(**how)
