@@ -84,8 +84,8 @@ def trivial_answer(
         return Finding(
             "average answer",
             f"the network has collapsed: it answers the average sample whatever it is shown: its"
-            f" reconstruction loss of {loss:.4f} is no better than the {trivial:.4f} of always giving the mean"
-            " (the variance of the data).",
+            f" reconstruction loss of {loss:.4f} is no better than the {trivial:.4f} of always"
+            " giving the mean (the variance of the data).",
             "Leave the code linear and bound the output by a sigmoid (--preset article-mended),"
             " widen the code, or train longer.",
         )
