@@ -136,7 +136,8 @@ def test_only_the_newest_two_checkpoints_are_kept(whole):
 
 def test_what_a_killed_process_had_begun_to_write_is_swept_away(tmp_path, whole):
     shutil.copytree(whole, tmp_path / "r")
-    for place in ("", "checkpoints/"):
+    (tmp_path / "r" / "samples").mkdir(exist_ok=True)
+    for place in ("", "checkpoints/", "samples/"):
         (tmp_path / "r" / f"{place}.x.abc.unfinished").write_text("half")
     with RunFolder.create(tmp_path / "r", resume=True, overwrite=False):
         assert list((tmp_path / "r").rglob("*.unfinished")) == []

@@ -74,7 +74,7 @@ def test_interrupted_and_resumed_is_bit_identical(tmp_path, at):
 def test_killed_and_resumed_is_bit_identical(tmp_path):
     command = [
         sys.executable, "-m", "headstart", "pretrain", "digits", "--no-report", "--backbone", "mlp",
-        "--steps", "1500", "--set", "training.checkpoint_every=20 steps",
+        "--steps", "400", "--set", "training.checkpoint_every=20 steps",
         "--set", "training.threads=1",
     ]  # fmt: skip
     started = subprocess.Popen([*command, "--out", tmp_path / "cut"], stderr=subprocess.DEVNULL)

@@ -97,9 +97,8 @@ class RunFolder:
 
     def _sweep(self) -> None:
         """Remove what a process that was killed had begun to write."""
-        for folder in (self.path, self.checkpoints):
-            for unfinished in folder.glob(f".*{atomic.MARK}"):
-                unfinished.unlink(missing_ok=True)
+        for unfinished in self.path.rglob(f".*{atomic.MARK}"):
+            unfinished.unlink(missing_ok=True)
 
     def _acquire(self) -> None:
         # flock is released by the system when its process dies: a crash leaves nothing stuck.

@@ -83,9 +83,9 @@ def trivial_answer(
     if reconstructs:
         return Finding(
             "average answer",
-            "the network has collapsed: it answers the average sample whatever it is shown. Its"
-            f" reconstruction loss of {loss:.4f} is no better than the {trivial:.4f} of always giving"
-            " the mean (the variance of the data).",
+            f"the network has collapsed: it answers the average sample whatever it is shown: its"
+            f" reconstruction loss of {loss:.4f} is no better than the {trivial:.4f} of always"
+            " giving the mean (the variance of the data).",
             "Leave the code linear and bound the output by a sigmoid (--preset article-mended),"
             " widen the code, or train longer.",
         )

@@ -100,8 +100,8 @@ class Engine:
         self._guard = Guard(learner, self.optimisers.values(), self.device)
         self._average = average_of(learner, config, self.optimisers.values(), self._first_batches)
         self._judge = Judge(learner, self._average, config.patience)
-        self.clock: Clock | None = None
         self._forward: Callable[..., Step] = learner
+        self.clock: Clock | None = None
         self._watched: dict[str, Any] = {}
         self._started = time.monotonic()
         self._saved_step, self._saved_time = 0, time.monotonic()

@@ -45,8 +45,8 @@ class Around:
     scored: int = 0
 
     def seconds(self, minutes: float, training_begun: float) -> float:
-        """What is left for training."""
-        return max(1.0, 60 * minutes - self.after - (training_begun - self.begun))
+        """What is left for training; half of the time is, whatever else took long."""
+        return max(30 * minutes, 60 * minutes - self.after - (training_begun - self.begun))
 
 
 def plan(engine: Engine) -> Plan:
