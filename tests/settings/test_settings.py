@@ -48,8 +48,8 @@ def test_all_faults_are_named_at_once():
 
 
 @given(st.integers(0, 99), st.floats(1e-6, 1), st.booleans())
-def test_settings_survive_yaml(seed, lr, compiled):
-    config = config_of(PretrainConfig, {"seed": seed, "training": {"lr": lr, "compile": compiled}})
+def test_settings_survive_yaml(seed, lr, profiled):
+    config = config_of(PretrainConfig, {"seed": seed, "training": {"lr": lr, "profile": profiled}})
     again = config_of(PretrainConfig, parse_yaml(to_yaml(as_plain(config)), "test"))
     assert again == config
 

@@ -45,7 +45,7 @@ def test_gradient_explosion():
 
 def test_trivial_answers_are_named_by_what_they_are():
     said = detectors.trivial_answer(0.0676, 0.0676, 0.5, reconstructs=True)
-    assert said.name == "collapse"
+    assert said.name == "average answer"
     said = detectors.trivial_answer(2.30, 2.303, 0.5, reconstructs=False)
     assert said.name == "plateau"
     assert detectors.trivial_answer(2.30, 2.303, 0.1, reconstructs=False) is None

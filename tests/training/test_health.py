@@ -109,8 +109,9 @@ class Twins(Learner):
 
 @pytest.mark.parametrize("repel", [True, False])
 def test_embeddings_that_fall_together_are_a_collapse(repel):
-    learner = Twins(backbone("mlp", widths=[32, 16], activation="tanh"), repel)
-    _, _, verdict = watched(learner, 200, lr=3e-2, weight_decay=0.5)
+    encoder = backbone("mlp", widths=[32, 16], activation="tanh")
+    torch.nn.init.ones_(encoder.layers()[-1][0].bias)  # where they can fall together
+    _, _, verdict = watched(Twins(encoder, repel), 200, lr=3e-2, weight_decay=0.5)
     assert ("collapse" in names(verdict)) != repel
 
 

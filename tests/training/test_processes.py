@@ -120,7 +120,7 @@ def runs(tmp_path_factory, digits):
 def test_two_processes_train_the_curve_of_one(runs, name):
     one, two = runs / f"{name}-one", runs / f"{name}-two"
     assert json.loads((two / "result.json").read_text())["processes"] == 2
-    np.testing.assert_allclose(curve(two), curve(one), rtol=2e-4, atol=1e-6)
+    np.testing.assert_allclose(curve(two), curve(one), rtol=1e-3, atol=1e-6)
     ours, theirs = (load_file(run / "model.safetensors") for run in (one, two))
     for key, value in ours.items():
         torch.testing.assert_close(theirs[key], value, rtol=1e-3, atol=1e-5)
