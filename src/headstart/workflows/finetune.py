@@ -40,7 +40,7 @@ from headstart.workflows.sets import REST, cut_sets
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import hand_over, read_model, save_model
 
-EPOCHS = 12
+EPOCHS = 8
 FEWEST_STEPS = 600
 SELF_TRAINING_EPOCHS = 10
 SELF_TRAINING_FEWEST_STEPS = 1_500

@@ -30,7 +30,7 @@ from headstart.workflows.sheets import Sheets
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import save_model
 
-EPOCHS = 10
+EPOCHS = 6
 FEWEST_STEPS = 1_500
 HELD_OUT = 0.05
 

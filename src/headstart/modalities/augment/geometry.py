@@ -24,7 +24,7 @@ MOVES = ("rotate", "shear", "scale", "shift", "crop", "flip")
 def move(x: Tensor, amounts: Amounts, ground: Ground) -> Tensor:
     """Move and bend every picture by its own random map.
 
-    x: float `[B, C, H, W]`; ground: what is read where a map points beyond the picture.
+    x: float `[B, C, H, W]` in 0..1; ground: what is read where a map points beyond the picture.
     """
     bend = amounts["elastic"]
     if not (bend or any(amounts[name] for name in MOVES)):
@@ -33,9 +33,12 @@ def move(x: Tensor, amounts: Amounts, ground: Ground) -> Tensor:
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)  # [B, H, W, 2]
     if bend:
         grid = grid + 2 * displacements(x, bend)  # shares of the side → -1..1
-    return F.grid_sample(
-        x, grid, mode="bilinear", padding_mode=PADDING[ground], align_corners=False
+    # Bilinear sampling blurs: moved pictures would have less contrast than those that are judged,
+    # and the running statistics of every normalisation would be off by it.
+    moved = F.grid_sample(
+        x, grid, mode="bicubic", padding_mode=PADDING[ground], align_corners=False
     )
+    return moved.clamp(0, 1)
 
 
 def random_maps(b: int, aspect: float, amounts: Amounts, device: torch.device) -> Tensor:
