@@ -65,7 +65,7 @@ def embedding(run: LoadedRun) -> Plot | None:
     figure, axes = new_figure(7, 2.8)
     steps, values = zip(*points, strict=True)
     axes.plot(steps, values, marker="o", ms=3)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(values))
     axes.set_xlabel("step")
     axes.set_ylabel("directions in use")
     return Plot(
