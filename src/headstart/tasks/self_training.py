@@ -40,7 +40,7 @@ Trusting = Literal["fixed", "adaptive", "soft"]
 class SelfTrainingConfig(Settings):
     """How far the network's own answers are believed."""
 
-    trust: Trusting = setting("soft", "fixed, adaptive or soft: which answers count", flag="")
+    trust: Trusting = setting("adaptive", "fixed, adaptive or soft: which answers count", flag="")
     threshold: float = setting(0.95, "fixed: the least confidence that counts", flag="")
     weight: float = setting(1.0, "of the unlabelled samples' loss", flag="")
     warm: float = setting(0.1, "part of the training from the labels alone", flag="")
