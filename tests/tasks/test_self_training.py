@@ -80,7 +80,7 @@ def test_what_is_certain_is_trusted_and_only_the_unlabelled_are_counted(trust):
 
 
 def test_labelled_samples_alone_make_the_loss_before_trust_has_grown():
-    learner = pupil(warm=0.5).train()
+    learner = pupil(warm=0.5, trust="soft").train()
     step = learner(two_views(), player="all", progress=0.2)
     assert step.logs["consistency"] == 0
     torch.testing.assert_close(step.loss, step.logs["labels"])
