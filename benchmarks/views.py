@@ -26,9 +26,9 @@ from headstart.data.loader import Resident
 from headstart.parts.learner import Learner
 from headstart.settings import Duration, Faults, merge
 from headstart.settings.resolve import set_path
-from headstart.training import health
 from headstart.training.config import TrainingConfig
 from headstart.training.engine import Engine
+from headstart.training.health import Health
 from headstart.workflows import assemble
 from headstart.workflows.config import DataConfig
 
@@ -98,6 +98,7 @@ def pretrained(
     torch.set_num_threads(1)
     encoder = assemble.build_backbone(backbone, modality.spec, seed)
     learner: Learner = objective.cls(objective.config, encoder, modality.spec)
+    health = Health(lambda _: None)
     engine = Engine(
         learner,
         replace(training, lr=training.lr or learner.usual_lr),
@@ -106,11 +107,12 @@ def pretrained(
         duration=Duration(max(1, steps), "steps"),
         batch_size=assemble.batch_size_for(len(x), training.batch_size, learner.usual_batch),
         seed=seed,
+        watchers=[health],
     )
     if steps:
         engine.fit()
     # The loop leaves the last weights: nothing is validated here.
-    return learner.eval(), health.examine(learner, engine.plain(x[:512]), engine.at)
+    return learner.eval(), health.verdict(engine)
 
 
 @torch.no_grad()

@@ -47,5 +47,4 @@ _ = (
     Strengths.hue,
 )
 _ = (Strengths.jitter_share, Strengths.blur_share, Strengths.erase_share)
-_ = (Dataset.target_name, Spec.cardinalities, Features.tokens)
 _ = (MLflow, TensorBoard, Trackio, WandB)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.backbones.patched import Patched, patchify
+from headstart.backbones.stochastic_depth import skip_branch
 from headstart.errors import UserError
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Features, Spec
@@ -148,11 +149,7 @@ class Block(nn.Module):
         return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def _dropped(self, branch: Tensor) -> Tensor:
-        """Stochastic depth (arXiv:1603.09382): whole samples skip the branch in training."""
-        if not self.training or self.drop == 0.0:
-            return branch
-        kept = torch.rand(len(branch), 1, 1, device=branch.device) >= self.drop
-        return branch * kept / (1 - self.drop)
+        return skip_branch(branch, self.drop, training=self.training)
 
 
 def pick(tokens: Tensor, index: Tensor) -> Tensor:

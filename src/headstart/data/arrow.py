@@ -108,12 +108,7 @@ def _dataset(source: Path, files: dict[str, list[Path]], target: str | None) -> 
         values = [value for column in columns for value in _texts(column, chosen)]
         places_ = [f"{c.path}, row {i}" for c in columns for i in range(len(c.offset))]
         whole = Samples(where, *parse_targets(values, places_))
-    splits = {}
-    begin = 0
-    for split, part in read.items():
-        end = begin + sum(len(column.offset) for column in part)
-        splits[split] = whole.take(np.arange(begin, end))
-        begin = end
+    splits = whole.cut({s: sum(len(c.offset) for c in part) for s, part in read.items()})
     notes = [f"splits of other names were left out: {', '.join(left_out)}"] if left_out else []
     return Dataset(str(source), "image", splits, chosen, names, notes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -58,6 +58,15 @@ class Samples:
             None if self.labelled is None else self.labelled[index],
             None if names is None else [str(names[int(i)]) for i in index],
         )
+
+    def cut(self, counts: Mapping[str, int]) -> dict[str, Samples]:
+        """Consecutive runs of samples by name, each of so many."""
+        parts: dict[str, Samples] = {}
+        begin = 0
+        for name, count in counts.items():
+            parts[name] = self.take(np.arange(begin, begin + count))
+            begin += count
+        return parts
 
 
 @dataclass(frozen=True)

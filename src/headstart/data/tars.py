@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from headstart.data.caches import place
 from headstart.data.csvs import MISSING, USUAL_TARGETS, parse_targets
 from headstart.data.dataset import SPLITS, Dataset, Samples
@@ -104,12 +102,7 @@ def read_tars(
         )
     )
     whole = Samples(files, *parse_targets(values, where))
-    splits = {}
-    begin = 0
-    for split, part in read.items():
-        end = begin + sum(len(shard.names) for shard in part)
-        splits[split] = whole.take(np.arange(begin, end))
-        begin = end
+    splits = whole.cut({s: sum(len(shard.names) for shard in part) for s, part in read.items()})
     return Dataset(source, "image", {s: splits[s] for s in SPLITS if s in splits}, target)
 
 

@@ -66,11 +66,12 @@ class LoadedRun:
 
     def judged(self, x: Tensor) -> Batch:
         """Compact samples `[B, ...]` → what it is judged on: its views, or one as it is."""
-        views = self.learner.views
-        if views == 1:
+        strengths = self.learner.strengths()
+        if len(strengths) == 1:
             return self.batch(x)
-        many = x.to(self.device).repeat(views, *[1] * (x.ndim - 1))
-        return Batch(self.modality.augment(many, "strong"), views=views)
+        x = x.to(self.device)
+        many = torch.cat([self.modality.augment(x, strength) for strength in strengths])
+        return Batch(many, views=len(strengths))
 
     @torch.no_grad()
     def embeddings(self, x: Tensor) -> Tensor:
