@@ -242,7 +242,7 @@ def peak():
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmHWM"))
 
 decoding = Decoding(
-    "headstart.data.pictures:decode", {"mode": "RGB", "size": [96, 96]}, (3, 96, 96)
+    "headstart.data.pictures:decode", {"mode": "RGB", "size": [192, 192]}, (3, 192, 192)
 )
 files = read_folder(Path(sys.argv[1])).train.inputs
 reader = Reader(files, decoding, 0, spool=False)
@@ -271,5 +271,5 @@ def test_streaming_takes_no_more_memory_than_it_may(folder):
         env={**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0"},  # or arrays grow by what pages are free
     )  # fmt: skip
     streamed, resident = (int(kilobytes) / 1e3 for kilobytes in found.stdout.split())
-    assert streamed < 15  # MB: 2 were allowed, and the allocator keeps some
-    assert resident > 25  # 1,150 pictures of 28 kB
+    assert resident > 100  # MB: 1,150 pictures of 110 kB
+    assert streamed < resident / 3  # 2 were allowed; the allocator keeps some, how much varies
