@@ -54,9 +54,11 @@ class Run:
         return result
 
     def evaluate(
-        self, data: str | Path | None = None, *, split: str | None = None
+        self, data: str | Path | None = None, *, split: str | None = None, tta: int = 0
     ) -> dict[str, Any]:
         """The task's figures on labelled data, by default on the run's own test split.
+
+        tta: weakly augmented copies of each sample, over which and itself answers are averaged.
 
         Raises:
             UserError: the data do not suit the run or have no labels.
@@ -64,19 +66,23 @@ class Run:
         from headstart.workflows import answer
 
         path = str(data) if data is not None else self.config["data"]["path"]
-        return answer.evaluate(self._loaded, config_of(DataConfig, {"path": path}), split=split)
+        config = config_of(DataConfig, {"path": path})
+        return answer.evaluate(self._loaded, config, split=split, copies=tta)
 
-    def predict(self, inputs: Inputs, *, split: str | None = None) -> dict[str, NDArray[Any]]:
+    def predict(
+        self, inputs: Inputs, *, split: str | None = None, tta: int = 0
+    ) -> dict[str, NDArray[Any]]:
         """Columns, each `[N]`: `name`; `label` and `probability_...`, or `prediction`.
 
         inputs: a source of data, a picture, a list of pictures, or an array of samples.
+        tta: as in `evaluate`.
 
         Raises:
             UserError: the run has learned no labels, or the inputs cannot be read.
         """
         from headstart.workflows import answer
 
-        found = answer.predict(self._loaded, inputs, split=split)
+        found = answer.predict(self._loaded, inputs, split=split, copies=tta)
         return {"name": np.array(found.names), **found.columns}
 
     def embed(self, inputs: Inputs, *, split: str | None = None) -> NDArray[np.float32]:

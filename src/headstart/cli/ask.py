@@ -21,7 +21,8 @@ def evaluate(options: Namespace) -> None:
     run = load_run(options.path, options.device)
     path = options.data or run.config.get("data", {}).get("path", "")
     data = config_of(DataConfig, {**chosen(options, DataConfig), "path": path})
-    found = answer.evaluate(run, data, split=options.split, say=speaker(quiet=options.quiet))
+    say = speaker(quiet=options.quiet)
+    found = answer.evaluate(run, data, split=options.split, copies=options.tta, say=say)
     if options.json:
         print_json(found)
         return
@@ -36,7 +37,9 @@ def predict(options: Namespace) -> None:
 
     out = _writable(options.out)
     run = load_run(options.path, options.device)
-    found = answer.predict(run, options.data, split=options.split, on_bad=options.on_bad)
+    found = answer.predict(
+        run, options.data, split=options.split, on_bad=options.on_bad, copies=options.tta
+    )
     answer.write_predictions(out, found)
     _done(options, found, out)
 

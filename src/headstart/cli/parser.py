@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import NoReturn
 
 from headstart import __version__, backbones, objectives, tasks
 from headstart.cli import ask, demo, look, train
 from headstart.cli.flags import add_flags
 from headstart.errors import UserError, nearest
-from headstart.tables import Table
-from headstart.workflows.config import DataConfig, FinetuneConfig, PretrainConfig
+from headstart.workflows.config import AUTO, DataConfig, FinetuneConfig, PretrainConfig
 
 MODES = ("staged", "full", "frozen")
 EXAMPLES = """examples:
@@ -97,7 +97,7 @@ def _inspect(parser: Parser) -> None:
 
 def _pretrain(parser: Parser) -> None:
     _common(parser, PretrainConfig)
-    _named(parser, "--objective", objectives.table)
+    _named(parser, "--objective", [*objectives.table, AUTO])
     parser.set_defaults(run=train.pretrain)
 
 
@@ -141,7 +141,7 @@ def _common(parser: Parser, config: type[PretrainConfig | FinetuneConfig]) -> No
     add_flags(parser, config)
 
 
-def _named(parser: Parser, flag: str, table: Table) -> None:
+def _named(parser: Parser, flag: str, table: Iterable[str]) -> None:
     parser.add_argument(flag, metavar="NAME", help=", ".join(table))
 
 
@@ -154,12 +154,14 @@ def _answering(parser: Parser, data: str) -> None:
 
 def _evaluate(parser: Parser) -> None:
     _answering(parser, "DATA")
+    _copies(parser)
     add_flags(parser, DataConfig)
     parser.set_defaults(run=ask.evaluate)
 
 
 def _predict(parser: Parser) -> None:
     _answering(parser, "INPUT")
+    _copies(parser)
     _on_bad(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="the CSV file to write")
     parser.set_defaults(run=ask.predict)
@@ -170,6 +172,13 @@ def _embed(parser: Parser) -> None:
     _on_bad(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help=".npz, .npy or .csv")
     parser.set_defaults(run=ask.embed)
+
+
+def _copies(parser: Parser) -> None:
+    parser.add_argument(
+        "--tta", type=int, default=0, metavar="N",
+        help="average answers over N weakly augmented copies of each sample and itself",
+    )  # fmt: skip
 
 
 def _on_bad(parser: Parser) -> None:

@@ -15,14 +15,17 @@ from headstart.settings import Settings
 class Task(nn.Module, ABC):
     """A head on pooled features, the loss of its outputs, and how they are judged.
 
-    metric, direction: the figure that chooses the best weights on validation.
+    metric, direction: the figure that chooses the best weights on validation; settings may
+        change them in an instance.
+    calibrates: whether its answers are probabilities that labels can calibrate.
     classes_apart: whether targets are classes, of which a label budget takes equal numbers.
     """
 
     Config: ClassVar[type[Settings]]
     name: ClassVar[str]
-    metric: ClassVar[str]
-    direction: ClassVar[str]
+    metric: str
+    direction: str
+    calibrates: bool = False
     classes_apart: ClassVar[bool]
     head: nn.Module
 
@@ -46,6 +49,36 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean loss of head outputs `[B, K]` against encoded targets `[B]`."""
+
+    @abstractmethod
+    def trivial_loss(self, targets: Tensor) -> float:
+        """The loss of the best answer that is the same for every sample, encoded targets `[B]`."""
+
+    @abstractmethod
+    def divergence(self, wanted: Tensor, outputs: Tensor) -> Tensor:
+        """How far answers are from those wanted, `[B]`: 0 where alike, smooth about it.
+
+        wanted, outputs: head outputs `[B, K]`; gradients go to both.
+        """
+
+    @abstractmethod
+    def average(self, outputs: Tensor) -> Tensor:
+        """Outputs `[N, K]` whose answer is the mean of the answers that `[V, N, K]` give."""
+
+    @abstractmethod
+    def adopt(self, other: Task, outputs: Tensor, where: str) -> Tensor:
+        """Outputs `[N, K]` of a task of the same name, as this one would give for the same answers.
+
+        Raises:
+            UserError: it answers other things; `where` says whose task it is.
+        """
+
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:  # noqa: ARG002
+        """Suit probabilities to labels not learned from; what changed, for the task's state.
+
+        Nothing, where answers are no probabilities.
+        """
+        return {}
 
     @abstractmethod
     def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:

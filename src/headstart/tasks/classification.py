@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import math
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -12,16 +13,27 @@ from torch import Tensor, nn
 
 from headstart.errors import UserError
 from headstart.settings import Settings, setting
+from headstart.tasks.balance import class_weights, log_shares
 from headstart.tasks.base import Task
+from headstart.tasks.calibration import expected_calibration_error, fit_temperature
 
 Z95 = 1.959963984540054  # the normal law's 97.5 % point
 
 
 class ClassificationConfig(Settings):
-    """The head's loss."""
+    """The head's loss, and what its probabilities mean."""
 
     label_smoothing: float = setting(0.05, "share of belief spread over all classes", flag="")
     dropout: float = setting(0.0, "share of features dropped before the head", flag="")
+    balance: Literal["none", "weights", "logits"] = setting(
+        "none",
+        "for classes that differ in number: none; weights: each counts alike; logits: adjusted by"
+        " how frequent each is",
+        flag="",
+    )
+    calibrate: bool = setting(
+        True, "fit a temperature of the probabilities on validation, where there is one", flag=""
+    )
 
 
 class Classification(Task):
@@ -29,18 +41,18 @@ class Classification(Task):
 
     Config: ClassVar[type[Settings]] = ClassificationConfig
     name: ClassVar[str] = "classification"
-    metric: ClassVar[str] = "accuracy"
-    direction: ClassVar[str] = "max"
+    metric: str = "accuracy"
+    direction: str = "max"
     classes_apart: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, config: Any, targets: NDArray[Any]) -> dict[str, Any]:  # noqa: ARG003 - the face
-        """The classes, sorted.
+        """The classes, sorted, and how many samples each has.
 
         Raises:
             UserError: there is only one, or there are so many that they look like numbers.
         """
-        classes = np.unique(targets)
+        classes, counts = np.unique(targets, return_counts=True)
         if len(classes) < 2:
             raise UserError(
                 f"classification needs two classes; every label is '{classes[0]}'.",
@@ -50,12 +62,19 @@ class Classification(Task):
             if not np.all(classes == np.round(classes)):
                 raise UserError("the targets are fractions, not classes.", "Use --task regression.")
             classes = classes.astype(np.int64)
-        return {"classes": classes.tolist()}
+        return {"classes": classes.tolist(), "counts": counts.tolist()}
 
     def __init__(self, config: ClassificationConfig, dim: int, state: dict[str, Any]) -> None:
         nn.Module.__init__(self)
         self.config = config
         self.classes: list[Any] = state["classes"]
+        self.calibrates = config.calibrate
+        self.temperature = float(state.get("temperature", 1.0))
+        counts = state.get("counts", [1] * len(self.classes))
+        self.weight = class_weights(counts) if config.balance == "weights" else None
+        self.offset = log_shares(counts) if config.balance == "logits" else None
+        if config.balance != "none":
+            self.metric = "balanced_accuracy"
         linear = nn.Linear(dim, len(self.classes))
         nn.init.zeros_(linear.weight)
         nn.init.zeros_(linear.bias)
@@ -77,41 +96,92 @@ class Classification(Task):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of logits `[B, K]`; a target of -100 (`UNLABELLED`) is left out."""
         smoothing = self.config.label_smoothing if self.training else 0.0
-        return F.cross_entropy(outputs, targets, label_smoothing=smoothing)
+        if self.offset is not None:
+            outputs = outputs + self.offset.to(outputs)
+        weight = None if self.weight is None else self.weight.to(outputs)
+        return F.cross_entropy(outputs, targets, weight, label_smoothing=smoothing)
+
+    def trivial_loss(self, targets: Tensor) -> float:
+        """The entropy of the classes as they count, among targets `[B]`."""
+        count = torch.bincount(targets, minlength=len(self.classes)).float()
+        if self.weight is not None:
+            count = count * self.weight.to(count)
+        return float(torch.special.entr(count / count.sum()).sum())
+
+    def divergence(self, wanted: Tensor, outputs: Tensor) -> Tensor:
+        """Kullback and Leibler's, of the answered law from the wanted one: `[B]`."""
+        law = wanted.log_softmax(dim=1)
+        return (law.exp() * (law - outputs.log_softmax(dim=1))).sum(dim=1)
+
+    def average(self, outputs: Tensor) -> Tensor:
+        """Logits of the mean of the probabilities of `[V, N, K]`, at the same temperature."""
+        laws = (outputs / self.temperature).log_softmax(dim=2)
+        return self.temperature * (laws.logsumexp(dim=0) - math.log(len(laws)))
+
+    def adopt(self, other: Task, outputs: Tensor, where: str) -> Tensor:
+        """Logits of the same probabilities, classes in this task's order."""
+        assert isinstance(other, Classification)
+        if set(other.classes) != set(self.classes):
+            theirs, own = (
+                ", ".join(sorted(map(str, set(a) - set(b)))) or "no others"
+                for a, b in ((other.classes, self.classes), (self.classes, other.classes))
+            )
+            raise UserError(
+                f"{where} knows other classes than the labels learned from: {theirs}; it lacks:"
+                f" {own}."
+            )
+        order = [other.classes.index(name) for name in self.classes]
+        return self.temperature * (outputs / other.temperature)[:, order]
+
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
+        """Fit the temperature; classes count as they do in the loss."""
+        alike = None
+        if self.config.balance != "none":
+            alike = class_weights(torch.bincount(targets, minlength=len(self.classes)).tolist())
+        self.temperature = fit_temperature(outputs, targets, alike)
+        return {"temperature": self.temperature}
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """`[..., K]`, at the temperature."""
+        return (outputs / self.temperature).softmax(dim=-1)
 
     def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
-        """Accuracy with Wilson's interval, macro F1, and the confusion matrix."""
-        from sklearn.metrics import confusion_matrix, f1_score
+        """Accuracy with Wilson's interval, macro F1, calibration error, the confusion matrix."""
+        from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
         answers, truth = outputs.argmax(dim=1).cpu().numpy(), targets.cpu().numpy()
         accuracy = float((answers == truth).mean())
-        labels = list(range(len(self.classes)))
+        labels, present = list(range(len(self.classes))), np.unique(truth)
         return {
             "accuracy": accuracy,
             "error": 1.0 - accuracy,
+            "balanced_accuracy": float(
+                recall_score(truth, answers, labels=present, average="macro", zero_division=0)
+            ),
             "macro_f1": float(f1_score(truth, answers, average="macro", zero_division=0)),
             "n": len(truth),
             "confidence_interval": wilson(accuracy, len(truth)),
+            "ece": expected_calibration_error(self.probabilities(outputs), targets),
             "confusion": confusion_matrix(truth, answers, labels=labels).tolist(),
         }
 
     def columns(self, outputs: Tensor) -> dict[str, NDArray[np.generic]]:
         """`label`, then one probability a class."""
-        probabilities = outputs.softmax(dim=1).cpu().numpy()
+        probabilities = self.probabilities(outputs).cpu().numpy()
         answers = np.array(self.classes)[probabilities.argmax(axis=1)]
         named = {f"probability_{c}": probabilities[:, i] for i, c in enumerate(self.classes)}
         return {"label": answers, **named}
 
     def severity(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Belief in the wrong class less belief in the right one, where the answer is wrong."""
-        probabilities = outputs.softmax(dim=1)
+        probabilities = self.probabilities(outputs)
         top, answers = probabilities.max(dim=1)
         right = probabilities.gather(1, targets[:, None])[:, 0]
         return torch.where(answers == targets, torch.zeros_like(top), top - right + 1e-6)
 
     def verdict(self, output: Tensor, target: Tensor) -> str:
         """`7 → 1 (82 %)`, the belief in the answer."""
-        belief, answer = output.softmax(dim=0).max(dim=0)
+        belief, answer = self.probabilities(output).max(dim=0)
         return f"{self.classes[int(target)]} → {self.classes[int(answer)]} ({float(belief):.0%})"
 
 

@@ -26,8 +26,8 @@ class Regression(Task):
 
     Config: ClassVar[type[Settings]] = RegressionConfig
     name: ClassVar[str] = "regression"
-    metric: ClassVar[str] = "mse"
-    direction: ClassVar[str] = "min"
+    metric: str = "mse"
+    direction: str = "min"
     classes_apart: ClassVar[bool] = False
 
     @classmethod
@@ -67,6 +67,25 @@ class Regression(Task):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean squared error, both standardised."""
         return F.mse_loss(outputs[:, 0], targets)
+
+    def trivial_loss(self, targets: Tensor) -> float:
+        """The variance of targets `[B]`."""
+        return float(targets.var(correction=0))
+
+    def divergence(self, wanted: Tensor, outputs: Tensor) -> Tensor:
+        """The squared difference: `[B]`."""
+        difference: Tensor = wanted - outputs
+        return difference[:, 0].square()
+
+    def average(self, outputs: Tensor) -> Tensor:
+        """The mean of `[V, N, 1]`."""
+        return outputs.mean(dim=0)
+
+    def adopt(self, other: Task, outputs: Tensor, where: str) -> Tensor:  # noqa: ARG002 - all numbers can be
+        """The same numbers, standardised as here."""
+        assert isinstance(other, Regression)
+        own: Tensor = (outputs * other.std + other.mean - self.mean) / self.std
+        return own
 
     def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Errors in the target's own unit, and the share of variance explained."""

@@ -86,13 +86,10 @@ class Supervised(Learner):
         return self.task.head(pooled)  # type: ignore[no-any-return]
 
     def trivial_loss(self, batch: Batch) -> float | None:
-        """The best answer that is the same for every sample: the labels' entropy, or variance."""
+        """The best answer that is the same for every sample, as the task has it."""
         if batch.y is None or batch.y.ndim > 1:
             return None
-        if batch.y.is_floating_point():
-            return float(batch.y.var(correction=0))
-        share = torch.bincount(batch.y).float() / len(batch.y)
-        return float(torch.special.entr(share).sum())
+        return self.task.trivial_loss(batch.y)
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
         """The task's loss on labelled samples."""

@@ -42,16 +42,23 @@ class Answers:
 
 
 def evaluate(
-    run: LoadedRun, data: DataConfig, *, split: str | None = None, say: Say = lambda _: None
+    run: LoadedRun,
+    data: DataConfig,
+    *,
+    split: str | None = None,
+    copies: int = 0,
+    say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """The task's figures on labelled samples; the objective's losses for a pre-training run.
 
     The test split is taken where there is one. On the very source the run was trained on, the
     split that was set apart then is made again; any other source without splits counts whole.
+    copies: weakly augmented ones of each sample, over which and itself answers are averaged.
 
     Raises:
         UserError: the data do not suit the run, have no labels, or have a class it never saw.
     """
+    _check_copies(run, copies)
     dataset = open_for(run, data)
     name = split or ("test" if "test" in dataset.splits else "train")
     if name not in dataset.splits:
@@ -74,7 +81,7 @@ def evaluate(
         if run.task is None:
             figures = _losses(run, parts)
         else:
-            outputs = torch.cat([run.outputs(x) for x in parts])
+            outputs = torch.cat([run.outputs(x, copies) for x in parts])
             targets = supply.readable(name).targets
             assert targets is not None
             figures = run.task.figures(outputs, run.task.encode(targets, name))
@@ -88,14 +95,18 @@ def predict(
     *,
     split: str | None = None,
     on_bad: str = "fail",
+    copies: int = 0,
 ) -> Answers:
     """The label, and what more the task says, of each sample.
+
+    copies: weakly augmented ones of each sample, over which and itself answers are averaged.
 
     Raises:
         UserError: the run has learned no labels, or the inputs cannot be read.
     """
     _ = run.supervised
-    outputs, samples, skipped = _asked(run, run.outputs, inputs, split, on_bad)
+    _check_copies(run, copies)
+    outputs, samples, skipped = _asked(run, lambda x: run.outputs(x, copies), inputs, split, on_bad)
     assert run.task is not None
     columns = run.task.columns(outputs)
     return Answers([samples.name(i) for i in range(len(samples))], columns, skipped)
@@ -197,6 +208,14 @@ def _asked(
     with Supply({"input": samples}, run.modality, data, seed=0, batch_size=CHUNK) as supply:
         said = [ask(x) for x, _ in supply.loaders["input"].in_order(CHUNK)]
         return torch.cat(said), supply.readable("input"), supply.skipped().get("input", [])
+
+
+def _check_copies(run: LoadedRun, copies: int) -> None:
+    if copies < 0:
+        raise UserError(f"--tta must be 0 or more, not {copies}.")
+    if copies:
+        _ = run.supervised
+        torch.default_generator.manual_seed(0)  # the same question, the same answer
 
 
 def _check_kind(run: LoadedRun, kind: Kind, what: str) -> None:

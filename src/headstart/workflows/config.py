@@ -7,6 +7,8 @@ from typing import Any, Literal
 from headstart.settings import Settings, Size, setting
 from headstart.training.config import TrainingConfig
 
+AUTO = "auto"  # an objective that is to be found: workflows.bakeoff
+
 
 class DataConfig(Settings):
     """Where samples come from."""
@@ -58,11 +60,25 @@ class FinetuneConfig(Settings):
     backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
     task: dict[str, Any] = setting(factory=dict, help="what the labels ask for, by name", flag="")
     finetune: dict[str, Any] = setting(factory=dict, help="what of the encoder is trained", flag="")
-    unlabelled: Literal["ignore", "self-train"] = setting(
-        "ignore", "what to do with the samples outside the label budget"
+    unlabelled: Literal["ignore", "self-train", "vat"] = setting(
+        "ignore",
+        "what to do with the samples outside the label budget; vat suits rows of numbers, where"
+        " augmentation means nothing",
+    )
+    teacher: tuple[str, ...] = setting(
+        (), "finished run whose answers on all of train are learned as well; repeatable"
     )
     self_training: dict[str, Any] = setting(
         factory=dict, help="how far the network's own answers are believed", flag=""
     )
+    vat: dict[str, Any] = setting(
+        factory=dict, help="how far about a sample answers should hold", flag=""
+    )
+    distillation: dict[str, Any] = setting(
+        factory=dict, help="how teachers' answers are learned", flag=""
+    )
     training: TrainingConfig = setting(factory=TrainingConfig)
     seed: int = setting(0, "of every random choice, the draw of labels too")
+    label_seed: int | None = setting(
+        None, "of the draw of labels alone, for several runs on the same; by default --seed"
+    )

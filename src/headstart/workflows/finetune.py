@@ -12,21 +12,13 @@ import torch
 from headstart import backbones, modalities, tasks
 from headstart.backbones.base import Backbone
 from headstart.data.dataset import Dataset
-from headstart.data.loader import Loader, Shuffled
-from headstart.data.mixed import Mixed
+from headstart.data.loader import Loader
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
-from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain, resolve
 from headstart.tasks import mixing
 from headstart.tasks.base import Task
-from headstart.tasks.self_training import (
-    UNLABELLED,
-    SelfTraining,
-    SelfTrainingConfig,
-    class_shares,
-)
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training.engine import Engine, place
 from headstart.training.health import Health
@@ -34,16 +26,15 @@ from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
+from headstart.workflows.calibrating import calibrated
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.onlookers import onlookers
+from headstart.workflows.pupils import Pupil, Ways, pupil_for, ways
 from headstart.workflows.sets import REST, cut_sets
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import hand_over, read_model, save_model
 
-EPOCHS = 8
-FEWEST_STEPS = 600
-SELF_TRAINING_EPOCHS = 10
-SELF_TRAINING_FEWEST_STEPS = 1_500
+Outputs = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass
@@ -53,7 +44,7 @@ class _Parts:
     task: Component
     backbone: dict[str, Any]
     how: FineTuneConfig
-    self_training: SelfTrainingConfig | None
+    ways: Ways
     modality: Modality
     modality_plain: dict[str, Any]
     encoder: Backbone
@@ -90,28 +81,18 @@ def finetune(
     splits = cut_sets(config, dataset, classes=parts.task.cls.classes_apart)
     state = parts.task.cls.fit(parts.task.config, splits["train"].targets)
     task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
-    encoded = {
-        name: task.encode(samples.targets, name)
-        for name, samples in splits.items()
-        if name != REST and samples.targets is not None
-    }
     counts = {name: len(splits.get(name, ())) for name in ("train", "validation", "test", REST)}
-    learner = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
-    pupil: Learner = learner
-    if parts.self_training is not None:
-        pupil = SelfTraining(parts.self_training, learner, class_shares(encoded["train"]))
-        learner = pupil.teacher
-        encoded[REST] = torch.full((counts[REST],), UNLABELLED)
+    network = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
+    pupil = pupil_for(config, parts.ways, network, spec=parts.modality.spec, splits=splits, say=say)
     health = Health(say)
-    size = _batch_size(pupil, counts, config)
+    size = pupil.batch_size(config.training.batch_size, counts)
     with Supply(
         splits, parts.modality, config.data, seed=config.seed, batch_size=size, say=say
     ) as supply:
-        for name, targets in encoded.items():
+        for name, targets in pupil.targets.items():
             supply.loaders[name].y = targets
         engine = _engine(
             pupil,
-            learner,
             config,
             parts.modality,
             supply,
@@ -126,18 +107,19 @@ def finetune(
         for note in (*dataset.notes, *supply.notes, parts.hand_over):
             if note is not None:
                 say(note)
-        rest = f", and on {counts[REST]:,} samples without" if parts.self_training else ""
+        rest = f", and on {counts[REST]:,} samples without" if counts[REST] else ""
         say(
             f"fine-tuning on {counts['train']:,} labels ({counts['validation']:,} more to validate"
             f" with){rest}, {engine.length()}, on {engine.device}"
         )
         at = engine.fit(resume=resume)
-        save_model(folder.model, learner)
-        scores = {
-            name: score(engine, learner, loader)
-            for name, loader in supply.loaders.items()
-            if name != REST
-        }
+        save_model(folder.model, pupil.network)
+        said = {n: answers(engine, pupil, x) for n, x in supply.loaders.items() if n != REST}
+        gained, calibration, note = calibrated(pupil.network.task, said)
+        if note is not None:
+            say(note)
+        folder.write_json(folder.preprocessing, _preprocessing(parts, {**state, **gained}))
+        scores = {name: score(pupil, *one) for name, one in said.items()}
         fit, validated = scores["train"], scores.get("validation")
         losses = None if validated is None else (fit["loss"], validated["loss"])
         findings = health.verdict(engine, losses)
@@ -152,7 +134,7 @@ def finetune(
         "data": config.data.path,
         **engine.summary(),
         "wall_seconds": time.monotonic() - around.begun,
-        "parameters": sum(p.numel() for p in learner.parameters()),
+        "parameters": sum(p.numel() for p in pupil.network.parameters()),
         "labels": counts["train"] + counts["validation"],
         "labels_train": counts["train"],
         "labels_validation": counts["validation"],
@@ -160,9 +142,10 @@ def finetune(
         "train": fit,
         "val": at.best,
         "test": scores.get("test", {}),
+        "calibration": calibration,
         "health": findings,
         "skipped": skipped,
-        "notes": [*dataset.notes, *supply.notes],
+        "notes": [*dataset.notes, *supply.notes, *([note] if note else [])],
         "versions": assemble.versions(),
     }
     folder.write_json(folder.result, result)
@@ -178,23 +161,31 @@ def _begin(
         "backbone": parts.backbone,
         "task": parts.task.plain(),
         "finetune": as_plain(parts.how),
-        "self_training": as_plain(parts.self_training) if parts.self_training else {},
+        **parts.ways.plain(),
     }
-    preprocessing = {**parts.modality.state(), "task": {"name": parts.task.name, **state}}
-    assemble.begin(folder, plain, preprocessing, resume=resume)
+    assemble.begin(folder, plain, _preprocessing(parts, state), resume=resume)
+
+
+def _preprocessing(parts: _Parts, state: dict[str, Any]) -> dict[str, Any]:
+    return {**parts.modality.state(), "task": {"name": parts.task.name, **state}}
 
 
 @torch.no_grad()
-def score(engine: Engine, learner: Supervised, data: Loader) -> dict[str, Any]:
-    """The loss and the task's figures over labelled samples."""
+def answers(engine: Engine, pupil: Pupil, data: Loader) -> Outputs:
+    """Outputs `[N, K]` for labelled samples, and their encoded targets `[N]`."""
     parts = [
-        (learner.outputs(engine.plain(x)).float().cpu(), y)
+        (pupil.network.outputs(engine.plain(x)).float().cpu(), pupil.labels(y))
         for x, y in data.in_order(512)
         if y is not None
     ]
     outputs, targets = (torch.cat(column) for column in zip(*parts, strict=True))
-    loss = float(learner.task.loss(outputs, targets))
-    return {**learner.task.figures(outputs, targets), "loss": loss}
+    return outputs, targets
+
+
+def score(pupil: Pupil, outputs: torch.Tensor, targets: torch.Tensor) -> dict[str, Any]:
+    """The loss and the task's figures."""
+    task = pupil.network.task
+    return {**task.figures(outputs, targets), "loss": float(task.loss(outputs, targets))}
 
 
 def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Parts]:
@@ -202,7 +193,7 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     faults = Faults()
     task = assemble.component(tasks.table, config.task, "classification", "task", faults)
     how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
-    alone = _self_training(config, task, faults)
+    asked = ways(config, task, faults)
     if config.start is not None:
         of_run = RunFolder.open(config.start).read_config()
         for name in ("backbone", "modality"):
@@ -214,7 +205,7 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
         faults.raise_if_any()
         assert how is not None
         dataset = given or assemble.open_data(config.data)
-        return dataset, _parts_of_run(Path(config.start), dataset, task, how, alone)
+        return dataset, _parts_of_run(Path(config.start), dataset, task, how, asked)
     dataset = given or assemble.open_data(config.data)
     kind = config.modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
@@ -225,19 +216,7 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     modality = assemble.fitted_modality(dataset, modality_part)
     encoder = assemble.build_backbone(backbone, modality.spec, config.seed)
     plain = modality_part.plain()
-    return dataset, _Parts(task, backbone.plain(), how, alone, modality, plain, encoder, None)
-
-
-def _self_training(
-    config: FinetuneConfig, task: Component, faults: Faults
-) -> SelfTrainingConfig | None:
-    """Its settings, where it was asked for."""
-    settings = resolve(SelfTrainingConfig, config.self_training, faults, "self_training")
-    if config.unlabelled == "ignore":
-        return None
-    if task.cls is not None and not task.cls.classes_apart:
-        faults.add("--unlabelled self-train needs classes to answer: use --task classification.")
-    return settings
+    return dataset, _Parts(task, backbone.plain(), how, asked, modality, plain, encoder, None)
 
 
 def _parts_of_run(
@@ -245,7 +224,7 @@ def _parts_of_run(
     dataset: Dataset,
     task: Component,
     how: FineTuneConfig,
-    alone: SelfTrainingConfig | None,
+    asked: Ways,
 ) -> _Parts:
     run = RunFolder.open(path)
     raw = run.read_config()
@@ -259,21 +238,11 @@ def _parts_of_run(
     modality = assemble.load_modality(state)
     encoder = assemble.load_backbone(raw.get("backbone", {}), modality.spec)
     said = hand_over(encoder, read_model(run.model), str(path))
-    return _Parts(task, raw["backbone"], how, alone, modality, raw["modality"], encoder, said)
-
-
-def _batch_size(pupil: Learner, counts: dict[str, int], config: FinetuneConfig) -> int:
-    if isinstance(pupil, SelfTraining):
-        samples = counts["train"] + counts[REST]
-        return assemble.batch_size_for(
-            samples, config.training.batch_size, SelfTraining.usual_batch
-        )
-    return assemble.batch_size_for(counts["train"], config.training.batch_size)
+    return _Parts(task, raw["backbone"], how, asked, modality, raw["modality"], encoder, said)
 
 
 def _engine(
-    pupil: Learner,
-    learner: Supervised,
+    pupil: Pupil,
     config: FinetuneConfig,
     modality: Modality,
     supply: Supply,
@@ -285,21 +254,14 @@ def _engine(
     watchers: list[Watcher],
     around: Around,
 ) -> Engine:
-    """pupil: what is trained; learner: what answers afterwards, the pupil itself or its teacher."""
-    place(pupil, config.training)
-    few = supply.loaders["train"]
-    data: Shuffled = few
-    epochs, fewest = EPOCHS, FEWEST_STEPS
-    if isinstance(pupil, SelfTraining):
-        data = Mixed(few, supply.loaders[REST], pupil.config.share)
-        epochs, fewest = SELF_TRAINING_EPOCHS, SELF_TRAINING_FEWEST_STEPS
-    length = assemble.duration_for(config.training.duration, len(data), batch_size, epochs, fewest)
+    place(pupil.learner, config.training)
+    data = pupil.data(supply.loaders)
     engine = Engine(
-        pupil,
+        pupil.learner,
         config.training,
         data,
         modality,
-        duration=length,
+        duration=pupil.duration(config.training.duration, len(data), batch_size),
         batch_size=batch_size,
         seed=config.seed,
         folder=folder,
@@ -313,10 +275,10 @@ def _engine(
         engine.validation = Validation(
             lambda: {
                 name: value
-                for name, value in score(engine, learner, held).items()
+                for name, value in score(pupil, *answers(engine, pupil, held)).items()
                 if isinstance(value, int | float) and name != "n"
             },
-            learner.task.metric,
-            learner.task.direction,
+            pupil.network.task.metric,
+            pupil.network.task.direction,
         )
     return engine

@@ -80,15 +80,29 @@ class LoadedRun:
         return torch.cat([part.float().cpu() for part in parts])
 
     @torch.no_grad()
-    def outputs(self, x: Tensor) -> Tensor:
+    def outputs(self, x: Tensor, copies: int = 0) -> Tensor:
         """Compact samples `[N, ...]` → the head's outputs, float32 `[N, K]`.
 
+        copies: weakly augmented ones of each sample, over which and itself answers are averaged.
+
         Raises:
-            UserError: this is a pre-training run.
+            UserError: this is a pre-training run, or augmentation leaves samples as they are.
         """
-        learner = self.supervised
-        parts = [learner.outputs(self.batch(part)) for part in torch.split(x, CHUNK)]
+        parts = [self._answered(part, copies) for part in torch.split(x, CHUNK)]
         return torch.cat([part.float().cpu() for part in parts])
+
+    def _answered(self, x: Tensor, copies: int) -> Tensor:
+        learner, plain = self.supervised, self.batch(x)
+        if copies == 0:
+            return learner.outputs(plain)
+        moved = [self.modality.augment(x.to(self.device)) for _ in range(copies)]
+        if all(torch.equal(part, plain.x) for part in moved):
+            raise UserError(
+                "weak augmentation leaves these samples as they are: there is nothing to average.",
+                "Leave --tta out.",
+            )
+        said = [learner.outputs(batch) for batch in (plain, *map(Batch, moved))]
+        return learner.task.average(torch.stack(said))
 
 
 def load_run(path: str | Path, device: str = "auto") -> LoadedRun:

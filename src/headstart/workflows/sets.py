@@ -32,7 +32,7 @@ def cut_sets(config: FinetuneConfig, dataset: Dataset, *, classes: bool) -> dict
         classes=classes,
         labels=config.labels,
         per_class=config.labels_per_class,
-        seed=config.seed,
+        seed=config.seed if config.label_seed is None else config.label_seed,
         share=0.0 if use_own else None,
     )
     nobody = train.take(np.arange(0))
@@ -42,10 +42,10 @@ def cut_sets(config: FinetuneConfig, dataset: Dataset, *, classes: bool) -> dict
         "test": dataset.splits.get("test", nobody),
     }
     wanted = {n: s.take(np.flatnonzero(s.has_label)) for n, s in wanted.items() if len(s)}
-    if config.unlabelled != "ignore":
+    if config.unlabelled != "ignore" or config.teacher:
         used = np.concatenate([chosen.train, chosen.validation])
         wanted[REST] = train.take(np.setdiff1d(np.arange(len(train)), used))
-        if len(wanted[REST]) == 0:
+        if len(wanted[REST]) == 0 and not config.teacher:
             raise UserError(
                 "every sample of train is labelled: there is nothing to train itself on.",
                 "Leave --unlabelled out, or use fewer labels (--labels-per-class).",

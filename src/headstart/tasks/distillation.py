@@ -1,0 +1,95 @@
+"""Distillation: what one or several finished runs answer teaches one network.
+
+A student that must give the teachers' mean probabilities, not their answers alone, learns what
+they think of every class at every sample (Hinton et al., 2015, arXiv:1503.02531), and becomes
+about as good as all of them together at the cost of one. It needs no labels, so it learns from
+the whole of train; the labels there are count as well.
+
+Teachers have looked at samples as they are, once, before the training; the student sees them
+augmented.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from headstart.backbones.base import Backbone
+from headstart.modalities.base import Strength
+from headstart.parts.learner import Learner
+from headstart.settings import Settings, setting
+from headstart.tasks.supervised import Supervised
+from headstart.types import Batch, Step
+
+
+class DistillationConfig(Settings):
+    """What counts how much, and what the student sees."""
+
+    labels: float = setting(0.5, "weight of the labels' own loss, from 0 to 1", flag="")
+    strength: Literal["weak", "strong"] = setting(
+        "weak", "augmentation of what the student sees", flag=""
+    )
+    share: float = setting(0.1, "part of a batch that is labelled", flag="")
+    copies: int = setting(
+        0, "weakly augmented copies of each sample that teachers answer beside it", flag=""
+    )
+
+
+class Distillation(Learner):
+    """Wraps a fine-tuning. `y` is `[B, 1 + K]`: the label, or what stands for none, and teachers'
+    outputs.
+    """
+
+    Config: ClassVar[type[Settings]] = DistillationConfig
+    usual_batch = 256
+
+    def __init__(self, config: DistillationConfig, student: Supervised) -> None:
+        super().__init__()
+        self.config = config
+        self.student = student
+        self.augment = student.augment
+
+    @property
+    def encoder(self) -> Backbone:  # type: ignore[override]
+        """The student's."""
+        return self.student.encoder
+
+    def strengths(self) -> tuple[Strength, ...]:
+        """As the settings say."""
+        return (self.config.strength,)
+
+    def players(self) -> dict[str, list[Parameter]]:
+        """The student."""
+        return self.student.players()
+
+    def rates(self) -> dict[Parameter, float]:
+        """The student's."""
+        return self.student.rates()
+
+    def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
+        """How far the student's answers are from the teachers', and from the labels."""
+        assert batch.y is not None
+        task = self.student.task
+        outputs = self.student.outputs(batch, encoder_learns=self.student.stage(progress))
+        taught = task.divergence(batch.y[:, 1:], outputs).mean()
+        known = ~batch.y[:, 0].isnan()
+        step = Step.sum(len(batch), teachers=taught)
+        if self.config.labels and bool(known.any()):
+            y = batch.y[known, 0]
+            y = y.long() if task.classes_apart else y
+            labels = task.loss(outputs[known], y)
+            step = Step.sum(
+                len(batch),
+                teachers=(1 - self.config.labels) * taught,
+                labels=self.config.labels * labels,
+            )
+        return step
+
+
+def taught(labels: Tensor | None, outputs: Tensor) -> Tensor:
+    """Labels `[N]`, or None where there are none, beside teachers' outputs `[N, K]`: `[N, 1+K]`."""
+    first = torch.full((len(outputs),), torch.nan) if labels is None else labels.float()
+    return torch.cat([first[:, None], outputs.float()], dim=1)
