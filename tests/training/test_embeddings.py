@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from headstart.training.embeddings import effective_rank, embedding_figures, look
+from headstart.training.embeddings import effective_rank, embedding_figures, look, retrieval
 from samples import backbone, batch
 
 
@@ -52,3 +53,26 @@ def test_dead_units_are_found_in_the_layer_where_they_are():
     assert after[name] == (12, 16)
     assert pooled.shape == (64, encoder.dim)
     assert not any(m._forward_hooks for m in encoder.modules() if isinstance(m, nn.ReLU))
+
+
+def test_views_find_one_another_as_often_as_scikit_learns_neighbours_say():
+    torch.manual_seed(0)
+    one = torch.randn(200, 12)
+    other = one + 0.9 * torch.randn(200, 12)
+    mean = torch.cat([one, other]).mean(0)
+    hits = 0
+    for a, b in ((one, other), (other, one)):
+        near = NearestNeighbors(n_neighbors=1, metric="cosine").fit((b - mean).numpy())
+        found = near.kneighbors((a - mean).numpy(), return_distance=False)[:, 0]
+        hits += (found == np.arange(200)).sum()
+    assert 0.1 < hits / 400 < 0.95
+    assert retrieval(one, other) == pytest.approx(hits / 400)
+    assert retrieval(5 * one + 3, 5 * one + 3) == 1.0
+
+
+def test_alike_samples_and_unlike_views_are_not_found():
+    torch.manual_seed(0)
+    assert retrieval(torch.ones(100, 4), torch.ones(100, 4)) <= 0.01
+    assert retrieval(torch.randn(200, 8), torch.randn(200, 8)) < 0.05
+    line = torch.randn(500, 1) * torch.ones(1, 8)  # agreement alone, along one direction
+    assert retrieval(line, line + 1e-3 * torch.randn(500, 8)) < 0.2

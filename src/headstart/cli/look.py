@@ -52,10 +52,11 @@ def _rows(what: str) -> Mapping[str, str]:
     from headstart.data.named_table import NAMED
     from headstart.settings.files import preset_summaries
     from headstart.training import loggers
+    from headstart.workflows.config import AUTO
 
     match what:
         case "objectives":
-            return objectives.table
+            return {**objectives.table, AUTO: "the best of a short try of several, in the budget"}
         case "backbones":
             return backbones.table
         case "tasks":

@@ -45,6 +45,10 @@ def pretrain(options: Namespace) -> None:
                 result["mended"] = mended_twin(config, folder, display=display, say=say)
     if "mended" in result and not options.json:
         _compare(result)
+    if "bakeoff" in result and not options.json and processes.is_first():
+        from headstart.workflows.bakeoff import rows
+
+        print_table(rows(result["bakeoff"]))
     _finish(
         options, result, f"headstart finetune {config.data.path} --from {options.out} --out RUN"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.backbones.base import ACTIVATIONS, Backbone
@@ -48,6 +49,20 @@ def effective_rank(pooled: Tensor) -> float:
         return 0.0
     p = singular / total + EPSILON
     return float(torch.exp(-(p * p.log()).sum()))
+
+
+def retrieval(one: Tensor, other: Tensor) -> float:
+    """Share of samples whose other view is the nearest of all, from two views of each `[N, D]`.
+
+    Nearest by cosine about the mean embedding; both ways. Where all samples are alike, or views of
+    one are unlike, it is 1 / N: it asks for what alignment and effective rank ask for together.
+    """
+    mean = (one.mean(dim=0) + other.mean(dim=0)) / 2
+    a, b = (F.normalize((z - mean).float(), dim=1) for z in (one, other))
+    cosine = a @ b.T  # [N, N]
+    itself = torch.arange(len(a), device=a.device)
+    found = [(c.argmax(dim=1) == itself).float().mean() for c in (cosine, cosine.T)]
+    return float(sum(found)) / 2
 
 
 @torch.no_grad()

@@ -86,6 +86,28 @@ def draw(labelled: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
     return np.random.default_rng(seed).permutation(labelled)[:MOST]
 
 
+def cross_validated(z: Tensor, targets: NDArray[Any], seed: int, folds: int = 5) -> float:
+    """Accuracy, or R² of fractions, of a linear probe on labels that it was not fitted on.
+
+    z: `[N, D]`; targets: `[N]`, class names or numbers. Each label is told from the others' folds;
+    a class of which there are fewer labels than folds is in some folds alone.
+    """
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x = z.detach().cpu().double().numpy()
+    classes = targets.dtype.kind != "f"
+    fewest = int(np.unique(targets, return_counts=True)[1].min()) if classes else len(x)
+    cut: Any = (StratifiedKFold if classes and fewest >= 2 else KFold)(
+        min(folds, fewest if fewest >= 2 else len(x)), shuffle=True, random_state=seed
+    )
+    probe = LogisticRegression(C=0.1, max_iter=2_000) if classes else Ridge(alpha=10.0)
+    model = make_pipeline(StandardScaler(), probe)
+    return float(cross_val_score(model, x, targets, cv=cut).mean())
+
+
 def ridge(z: Tensor, y: Tensor, new: Tensor) -> Tensor:
     """Ridge regression of `y` `[N, K]` on standardised `z` `[N, D]`, answered for `[M, D]`."""
     mean, deviation = z.mean(0), z.std(0, correction=0).clamp_min(1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from headstart.data.sources import open_dataset
 from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
+from headstart.parts.learner import Learner
 from headstart.runs.atomic import write_text
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration, Faults, as_plain, resolve
 from headstart.settings.files import to_yaml
 from headstart.tables import Table
+from headstart.training.config import TrainingConfig
 from headstart.types import Spec
 from headstart.workflows.config import DataConfig
 
@@ -158,6 +160,18 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         else:
             found.append((f"{prefix}{key}", value))
     return found
+
+
+def fitting_backbones(needs: type[Backbone]) -> list[str]:
+    """Names of the backbones that are what an objective needs."""
+    return [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
+
+
+def training_for(learner: Learner, training: TrainingConfig) -> TrainingConfig:
+    """The learner's usual rate, where neither a rate nor an optimiser was asked for."""
+    if training.lr is None and training.optimizer == TrainingConfig.optimizer:
+        return replace(training, lr=learner.usual_lr)
+    return training
 
 
 def batch_size_for(samples: int, asked: int | None, usual: int | None = None) -> int:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
@@ -32,6 +36,17 @@ def probe_for(train: Samples, modality: Modality, seed: int, say: Say) -> probes
     Raises:
         UserError: there are too few labels.
     """
+    x, targets = looked_at(train, modality, seed)
+    say(f"--probe: {len(x):,} labels of train are looked at, and never learned from")
+    return probes.Probe(x, targets)
+
+
+def looked_at(train: Samples, modality: Modality, seed: int) -> tuple[Tensor, NDArray[Any]]:
+    """At most a thousand labelled samples of `train`: compact `[N, ...]`, and targets `[N]`.
+
+    Raises:
+        UserError: there are too few labels.
+    """
     rows = probes.draw(np.flatnonzero(train.has_label), seed)
     if len(rows) < probes.FEWEST:
         raise UserError(
@@ -40,6 +55,5 @@ def probe_for(train: Samples, modality: Modality, seed: int, say: Say) -> probes
         )
     x, bad = modality.tensor(train.take(rows), on_bad="skip")
     good = np.setdiff1d(np.arange(len(rows)), bad)
-    say(f"--probe: {len(good):,} labels of train are looked at, and never learned from")
     assert train.targets is not None  # has_label said so
-    return probes.Probe(x[good], train.targets[rows[good]])
+    return x[good], train.targets[rows[good]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from headstart import backbones, modalities, objectives
@@ -17,15 +17,15 @@ from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
-from headstart.training.config import TrainingConfig
 from headstart.training.engine import Engine, place
 from headstart.training.health import PROBE, Health
 from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation, Watcher
-from headstart.workflows import assemble
+from headstart.workflows import assemble, bakeoff
 from headstart.workflows.assemble import Component, Say
+from headstart.workflows.bakeoff import AutoConfig, BakeOff, bake_off
 from headstart.workflows.config import PretrainConfig
-from headstart.workflows.onlookers import onlookers, probe_for
+from headstart.workflows.onlookers import looked_at, onlookers, probe_for
 from headstart.workflows.sheets import Sheets
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import save_model
@@ -56,8 +56,9 @@ def pretrain(
     """
     around = around or Around()
     faults = Faults()
+    auto = bakeoff.settings_of(config, faults)
     objective = assemble.component(
-        objectives.table, config.objective, "autoencoder", "objective", faults
+        objectives.table, {} if auto else config.objective, "autoencoder", "objective", faults
     )
     kind = config.modality.get("name")
     if dataset is None and not faults.lines:
@@ -65,12 +66,28 @@ def pretrain(
     kind = kind or (dataset.kind if dataset else "image")
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
-    if objective.cls is not None and default not in (fit := _fitting(objective.cls.needs)):
+    if objective.cls is not None and default not in (
+        fit := assemble.fitting_backbones(objective.cls.needs)
+    ):
         default = fit[0]
     backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
     faults.raise_if_any()
     assert dataset is not None
     modality = assemble.fitted_modality(dataset, modality_part)
+    found = None
+    if auto is not None:
+        found, config = _chosen(
+            auto,
+            config,
+            folder,
+            dataset=dataset,
+            modality=modality,
+            backbone=backbone,
+            resume=resume,
+            say=say,
+        )
+        named = {"name": found.chosen}
+        objective = assemble.component(objectives.table, named, "", "objective", faults)
     plain = {
         **as_plain(config),
         "modality": modality_part.plain(),
@@ -117,6 +134,7 @@ def pretrain(
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
         "labels_probed": len(probe) if probe else 0,
+        **({"bakeoff": asdict(found)} if found else {}),
         "val": at.best,
         "health": findings,
         "skipped": skipped,
@@ -149,13 +167,47 @@ def _batch_size(learner: Learner, samples: int, config: PretrainConfig) -> int:
     return size
 
 
-def _fitting(needs: type[Backbone]) -> list[str]:
-    """Names of the backbones that are what an objective needs."""
-    return [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
+def _chosen(
+    auto: AutoConfig,
+    config: PretrainConfig,
+    folder: RunFolder,
+    *,
+    dataset: Dataset,
+    modality: Modality,
+    backbone: Component,
+    resume: bool,
+    say: Say,
+) -> tuple[BakeOff, PretrainConfig]:
+    """The objective of `--objective auto`, and the settings with what is left of the time."""
+    train = _splits(dataset, config.seed)["train"]
+    size = assemble.batch_size_for(len(train), config.training.batch_size, bakeoff.USUAL_BATCH)
+    whole = assemble.duration_for(config.training.duration, len(train), size, EPOCHS, FEWEST_STEPS)
+    trying, rest = bakeoff.lengths(auto, whole, len(train), size)
+    config = replace(config, training=replace(config.training, duration=rest))
+    found = bakeoff.earlier(folder) if resume else None
+    if found is not None:
+        say(f"{found.chosen} was chosen before")
+        return found, config
+    with Supply(
+        {"train": train}, modality, config.data, seed=config.seed, batch_size=size, say=say
+    ) as supply:
+        loader = supply.loaders["train"]
+        judge = bakeoff.label_free(modality, loader)
+        if config.probe:
+            judge = bakeoff.by_labels(
+                modality, *looked_at(dataset.train, modality, config.seed), config.seed
+            )
+
+        def fresh() -> Backbone:
+            return assemble.build_backbone(backbone, modality.spec, config.seed)
+
+        found = bake_off(auto, bakeoff.Kitchen(config, fresh, modality, loader, judge), trying, say)
+    bakeoff.save(folder, found)
+    return found, config
 
 
 def _learner(objective: Component, backbone: Component, modality: Modality, seed: int) -> Learner:
-    fit = _fitting(objective.cls.needs)
+    fit = assemble.fitting_backbones(objective.cls.needs)
     if backbone.name not in fit:
         raise UserError(
             f"objective '{objective.name}' does not work with backbone '{backbone.name}'.",
@@ -181,12 +233,9 @@ def _engine(
 ) -> Engine:
     place(learner, config.training)
     data = supply.loaders["train"]
-    training = config.training
-    if training.lr is None and training.optimizer == TrainingConfig.optimizer:
-        training = replace(training, lr=learner.usual_lr)
     engine = Engine(
         learner,
-        training,
+        assemble.training_for(learner, config.training),
         data,
         modality,
         duration=assemble.duration_for(

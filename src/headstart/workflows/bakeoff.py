@@ -1,0 +1,266 @@
+"""`--objective auto`: a short try of each sensible objective, and which one is to go on.
+
+Every candidate trains the same network on the same samples for an equal part of a share of the
+time, and is then judged without any label: how often do two views of a sample find one another
+among those of all others (`training.embeddings.retrieval`)? Effective rank alone prefers
+reconstruction, whose features vary in many directions that say little, and agreement of views alone
+would praise a collapse (benchmarks/RESULTS.md has what was compared). With `--probe`, a linear
+probe judges instead, cross-validated on labels of train, which the result then counts.
+
+What was tried is thrown away. The chosen objective starts anew with the time that is left, so the
+run is the one that `--objective NAME` would have been, and its config.yaml repeats it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from headstart import objectives
+from headstart.backbones.base import Backbone
+from headstart.data.loader import Loader
+from headstart.errors import UserError
+from headstart.modalities.base import Modality
+from headstart.parts.learner import Learner
+from headstart.runs.folder import RunFolder
+from headstart.settings import Duration, Faults, Settings, resolve, setting
+from headstart.training.embeddings import retrieval
+from headstart.training.engine import Engine, place
+from headstart.training.probes import cross_validated
+from headstart.training.timed import Around
+from headstart.types import Batch
+from headstart.workflows import assemble
+from headstart.workflows.assemble import Say
+from headstart.workflows.config import AUTO, PretrainConfig
+
+FILE = "bakeoff.json"
+LOOKED_AT = 2_000  # samples among which views find one another
+CHUNK = 500
+USUAL_BATCH = 256  # of those that compare views; steps of a bake-off are counted in it
+FEWEST_STEPS = 10
+SHORTEST = 1 / 30  # minutes
+
+
+class AutoConfig(Settings):
+    """What is tried, and for how long."""
+
+    candidates: tuple[str, ...] = setting(
+        ("autoencoder", "denoising", "masked", "simclr", "vicreg", "barlow", "byol", "lejepa"),
+        "objectives to try; those that do not fit the network or the samples are left out",
+        flag="",
+    )
+    share: float = setting(0.25, "part of the budget that trying takes, all together", flag="")
+
+
+@dataclass
+class Tried:
+    """One candidate: how far it came, and its score; `why` it was left out otherwise."""
+
+    objective: str
+    steps: int = 0
+    seconds: float = 0.0
+    score: float | None = None
+    why: str = ""
+
+
+@dataclass
+class BakeOff:
+    """What was found. judged_by: 'views found', or 'linear probe' with the number of `labels`."""
+
+    chosen: str
+    judged_by: str
+    labels: int
+    tried: list[Tried]
+
+
+@dataclass
+class Judge:
+    """How an encoder is judged, and how many labels that looks at."""
+
+    name: str
+    score: Callable[[Learner], float]
+    labels: int = 0
+
+
+@dataclass
+class Kitchen:
+    """What every candidate shares: a fresh network, samples, how they are prepared, a judge."""
+
+    config: PretrainConfig
+    fresh: Callable[[], Backbone]
+    modality: Modality
+    train: Loader
+    judge: Judge
+
+
+def settings_of(config: PretrainConfig, faults: Faults) -> AutoConfig | None:
+    """`AutoConfig`, where it was asked for."""
+    if config.objective.get("name") != AUTO:
+        return None
+    raw = {name: value for name, value in config.objective.items() if name != "name"}
+    auto = resolve(AutoConfig, raw, faults, "objective")
+    if auto is not None and not 0 < auto.share < 1:
+        faults.add(f"objective.share must lie between 0 and 1, not {auto.share:g}.")
+    for name in auto.candidates if auto else ():
+        if name not in objectives.table:
+            faults.add(f"objective.candidates: there is no objective '{name}'.")
+    return auto
+
+
+def lengths(
+    auto: AutoConfig, asked: Duration, samples: int, batch_size: int
+) -> tuple[Duration, Duration]:
+    """How long trying may take in all, and what is left for the chosen one.
+
+    Of minutes the rest is not reduced here: the engine counts from when the run began.
+    """
+    steps = asked.steps(batch_size, samples)
+    if steps is None:
+        return Duration(auto.share * asked.amount, "minutes"), asked
+    trying = max(1, round(auto.share * steps))
+    return Duration(trying, "steps"), Duration(max(1, steps - trying), "steps")
+
+
+def bake_off(auto: AutoConfig, kitchen: Kitchen, whole: Duration, say: Say) -> BakeOff:
+    """Try every candidate that fits and judge it.
+
+    whole: how long all of them may take together.
+
+    Raises:
+        UserError: none fits, or the time is too short.
+    """
+    tried, fitting = _fitting(auto, kitchen)
+    if not fitting:
+        reasons = [f"- {t.objective}: {t.why}" for t in tried]
+        raise UserError("none of the candidates fits these samples and this network.", *reasons)
+    each = _share_of(whole, len(fitting))
+    say(f"trying {', '.join(fitting)}, {each} each, judged by {kitchen.judge.name}")
+    for name in fitting:
+        result = _try(name, kitchen, each)
+        tried.append(result)
+        say(f"  {name}: {result.score:.3f} after {result.steps:,} steps, {result.seconds:.1f} s")
+    best = max((t for t in tried if t.score is not None), key=lambda t: t.score or 0.0)
+    found = BakeOff(best.objective, kitchen.judge.name, kitchen.judge.labels, tried)
+    say(f"{found.chosen} goes on: the best by {found.judged_by}")
+    return found
+
+
+def _fitting(auto: AutoConfig, kitchen: Kitchen) -> tuple[list[Tried], list[str]]:
+    """Candidates that do not fit, with the reason, and names of those that do."""
+    left_out, fitting = [], []
+    for name in auto.candidates:
+        try:
+            _learner(name, kitchen)
+            fitting.append(name)
+        except UserError as error:
+            left_out.append(Tried(name, why=error.message))
+    return left_out, fitting
+
+
+def _learner(name: str, kitchen: Kitchen) -> Learner:
+    faults = Faults()
+    chosen = assemble.component(objectives.table, {"name": name}, "", "objective", faults)
+    faults.raise_if_any()
+    encoder = kitchen.fresh()
+    if not isinstance(encoder, chosen.cls.needs):
+        raise UserError(f"it needs a {chosen.cls.needs.__name__.lower()} network")
+    learner: Learner = chosen.cls(chosen.config, encoder, kitchen.modality.spec)
+    return learner
+
+
+def _share_of(whole: Duration, parts: int) -> Duration:
+    amount = whole.amount / parts
+    if whole.unit == "steps":
+        amount = int(amount)
+    if amount < (FEWEST_STEPS if whole.unit == "steps" else SHORTEST):
+        raise UserError(
+            f"{whole} are too short to try {parts} objectives.",
+            "Give more time, raise objective.share, name fewer objective.candidates, or choose"
+            " an --objective.",
+        )
+    return Duration(amount, whole.unit)
+
+
+def _try(name: str, kitchen: Kitchen, length: Duration) -> Tried:
+    begun = time.monotonic()
+    learner = _learner(name, kitchen)
+    config = kitchen.config
+    place(learner, config.training)
+    data = kitchen.train
+    size = assemble.batch_size_for(len(data), config.training.batch_size, learner.usual_batch)
+    quiet = replace(assemble.training_for(learner, config.training), log=(), profile=False)
+    engine = Engine(
+        learner,
+        quiet,
+        data,
+        kitchen.modality,
+        duration=length,
+        batch_size=size,
+        seed=config.seed,
+        around=Around(begun),
+    )
+    at = engine.fit()
+    torch.default_generator.manual_seed(config.seed)
+    score = kitchen.judge.score(learner.eval())
+    return Tried(name, at.step, time.monotonic() - begun, score if np.isfinite(score) else 0.0)
+
+
+def label_free(modality: Modality, data: Loader) -> Judge:
+    """How often two strongly augmented views of a sample of train find one another."""
+    x = data.at(0, min(LOOKED_AT, len(data)))[0]
+
+    def score(learner: Learner) -> float:
+        here = x.to(next(learner.parameters()).device)
+        one, other = (_features(learner, modality.augment(here, "strong")) for _ in range(2))
+        return retrieval(one, other)
+
+    return Judge("views found", score)
+
+
+def by_labels(modality: Modality, x: Tensor, targets: NDArray[Any], seed: int) -> Judge:
+    """A linear probe, cross-validated. x: compact samples `[N, ...]`; targets: `[N]`."""
+
+    def score(learner: Learner) -> float:
+        plain = modality.prepare(x.to(next(learner.parameters()).device))
+        return cross_validated(_features(learner, plain), targets, seed)
+
+    return Judge("linear probe", score, len(x))
+
+
+@torch.no_grad()
+def _features(learner: Learner, x: Tensor) -> Tensor:
+    """Pooled features `[N, D]` of prepared samples."""
+    parts = [learner.encoder(Batch(part)).pooled for part in torch.split(x, CHUNK)]
+    return torch.cat(parts).float().cpu()
+
+
+def save(folder: RunFolder, found: BakeOff) -> None:
+    """Keep what was found, for a run that is resumed."""
+    folder.write_json(folder.path / FILE, asdict(found))
+
+
+def earlier(folder: RunFolder) -> BakeOff | None:
+    """What an interrupted run had found, if it came so far."""
+    if not (folder.path / FILE).exists():
+        return None
+    raw: Mapping[str, Any] = folder.read_json(folder.path / FILE)
+    return BakeOff(**{**raw, "tried": [Tried(**t) for t in raw["tried"]]})
+
+
+def rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """A table for people of what `result.json` has, the best first, the heading above."""
+    judged = [t for t in found["tried"] if t["score"] is not None]
+    judged.sort(key=lambda t: t["score"], reverse=True)
+    return [
+        ["objective", found["judged_by"], "steps", "seconds"],
+        *[[t["objective"], f"{t['score']:.3f}", f"{t['steps']:,}", f"{t['seconds']:.1f}"]
+          for t in judged],
+        *[[t["objective"], "left out", "", ""] for t in found["tried"] if t["score"] is None],
+    ]  # fmt: skip
