@@ -39,19 +39,25 @@ from headstart.training.engine import Engine
 from headstart.workflows import assemble
 
 
-class Pictures(Dataset[Tensor]):
-    """What torchvision's MNIST does a sample: array → PIL picture → float tensor in 0..1."""
+class Pictures(Dataset[tuple[Tensor, int]]):
+    """The steps that torchvision's MNIST and ToTensor take for a sample, one for one."""
 
     def __init__(self, arrays: np.ndarray) -> None:
-        self.arrays = arrays
+        self.data = torch.from_numpy(arrays)
+        self.targets = torch.zeros(len(arrays), dtype=torch.long)
 
     def __len__(self) -> int:
-        return len(self.arrays)
+        return len(self.data)
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
-        picture = PILImage.fromarray(self.arrays[i])
-        pixels = torch.from_numpy(np.array(picture, np.uint8, copy=True))
-        return pixels.view(1, 28, 28).contiguous().to(torch.get_default_dtype()).div(255), 0
+        pixels, target = self.data[i], int(self.targets[i])
+        picture = PILImage.fromarray(pixels.numpy(), mode="L")
+        read = torch.from_numpy(np.array(picture, np.uint8, copy=True))
+        read = read.view(picture.size[1], picture.size[0], len(picture.getbands()))
+        read = read.permute((2, 0, 1)).contiguous()  # [1, 28, 28]
+        if isinstance(read, torch.ByteTensor):
+            read = read.to(dtype=torch.get_default_dtype()).div(255)
+        return read, target
 
 
 def network(preset: str) -> tuple[Learner, TrainingConfig, Image]:

@@ -309,3 +309,13 @@ def test_strong_augmentation_of_rows_swaps_its_share():
     assert torch.equal(numeric.augment(x), x)
     changed = (numeric.augment(x, "strong") != x).float().mean()
     assert changed == pytest.approx(0.6, abs=0.04)
+
+
+def test_coarse_digits_are_moved_less_than_fine_ones():
+    turned = {
+        side: choose(AugmentConfig(kind="digits"), torch.zeros(2, 1, side, side).byte()).amounts[
+            "strong"
+        ]["rotate"]
+        for side in (8, 28)
+    }
+    assert turned[8] < turned[28]

@@ -57,3 +57,10 @@ class Modality(Protocol):
             that compares samples (contrastive views, self-training).
         """
         ...
+
+    def describe(self, x: Tensor) -> Tensor | None:
+        """A compact batch → what is known to tell such samples apart without a network.
+
+        `[B, F]`, compared by cosine; None where there is no such description.
+        """
+        ...

@@ -18,6 +18,7 @@ from headstart.data.streamed import Reader, read_resident
 from headstart.errors import UserError
 from headstart.modalities.augment import Augmentation, AugmentConfig, choose
 from headstart.modalities.base import Strength
+from headstart.modalities.gradients import oriented_gradients
 from headstart.settings import Settings, setting
 from headstart.types import Spec
 
@@ -112,6 +113,10 @@ class Image:
     def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
         """Another picture of each thing, normalised, as `augmentation` makes it."""
         return self.prepare(self.augmentation(x.float() / 255, strength) * 255)
+
+    def describe(self, x: Tensor) -> Tensor:
+        """Histograms of oriented gradients: `uint8 [B, C, H, W]` → `[B, 648]`."""
+        return oriented_gradients(x.float() / 255)
 
 
 def _readable(train: Samples, size: tuple[int, int], channels: int, count: int) -> Tensor:

@@ -86,3 +86,7 @@ class Numeric:
         columns = torch.arange(x.shape[1], device=x.device)
         others = x[torch.randint(len(x), x.shape, device=x.device), columns]
         return torch.where(torch.rand_like(x) < share, others, x)
+
+    def describe(self, x: Tensor) -> None:  # noqa: ARG002 - any numbers
+        """Nothing is known of columns of numbers in general."""
+        return

@@ -13,11 +13,16 @@ arXiv:2001.07685). How much an answer counts is a matter of `trust`:
 
 Answers are first tilted so that all classes together are answered as often as the labels have
 them (ReMixMatch, Berthelot et al., 2020, arXiv:1911.09785, section 3.1).
+
+With ten labels a class a network's own first answers are poor, and what it once believed it keeps.
+Where a graph of neighbours is at hand (`Graph`), its answers are learned from instead, those of all
+samples: labels spread along it (`spreading.py`), at first by what the encoder was pre-trained to
+see, then anew by what it has learned to see since.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -33,8 +38,16 @@ from headstart.settings import Settings, setting
 from headstart.tasks.supervised import Supervised
 from headstart.types import Batch, Step
 
-UNLABELLED = -100  # what a loss over class numbers leaves out
+UNLABELLED = -100  # what a loss over class numbers leaves out; sample i has UNLABELLED - i
 Trusting = Literal["fixed", "adaptive", "soft"]
+
+
+class Graph(Protocol):
+    """Answers for all unlabelled samples at once."""
+
+    def __call__(self, encoder: Backbone, *, first: bool) -> Tensor:
+        """The class of each, `[N]`; first: the encoder has not learned from labels yet."""
+        ...
 
 
 class SelfTrainingConfig(Settings):
@@ -50,22 +63,36 @@ class SelfTrainingConfig(Settings):
     )
     share: float = setting(0.25, "part of a batch that is labelled", flag="")
     momentum: float = setting(0.99, "of the teacher", flag="")
+    graph: bool = setting(True, "learn from labels spread over a graph of neighbours", flag="")
+    rounds: int = setting(3, "times in the training at which that graph is drawn", flag="")
 
 
 class SelfTraining(Learner):
-    """Wraps a fine-tuning: labelled and unlabelled samples in one batch, `UNLABELLED` in `y`."""
+    """Wraps a fine-tuning: labelled and unlabelled samples in one batch, which `y` tells apart.
+
+    graph: answers for each unlabelled sample `[N, K]` by neighbours in an encoder's features; None
+        where there is no graph, or before there is one.
+    """
 
     Config: ClassVar[type[Settings]] = SelfTrainingConfig
     views = 2
     usual_batch = 256
 
-    def __init__(self, config: SelfTrainingConfig, student: Supervised, prior: Tensor) -> None:
-        """prior: share of each class among the labels, `[K]`."""
+    graph: Graph | None = None
+    guesses: Tensor  # [N], the class that the graph gives each unlabelled sample
+    drawn: Tensor  # how often the graph was drawn
+
+    def __init__(
+        self, config: SelfTrainingConfig, student: Supervised, prior: Tensor, rest: int = 0
+    ) -> None:
+        """prior: share of each class among the labels, `[K]`; rest: unlabelled samples."""
         super().__init__()
         self.config = config
         self.student = student
         self.teacher = teacher_of(student)
         self.trust = Trust(config, prior)
+        self.register_buffer("guesses", torch.zeros(rest, dtype=torch.long))
+        self.register_buffer("drawn", torch.zeros((), dtype=torch.long))
 
     @property
     def encoder(self) -> Backbone:  # type: ignore[override]
@@ -90,22 +117,36 @@ class SelfTraining(Learner):
         weak, strong = batch.x.chunk(2)  # [B, ...] each
         with torch.no_grad():
             answers = self.teacher.outputs(Batch(weak)).softmax(dim=1)  # [B, K]
-        without = batch.y == UNLABELLED  # [B]
+        without = batch.y <= UNLABELLED  # [B]
         seen = torch.where(without.view(-1, *[1] * (weak.ndim - 1)), strong, weak)
         outputs = self.student.outputs(Batch(seen), encoder_learns=self.student.stage(progress))
         free = without.to(outputs.dtype)
         belief, target = self.trust(answers, free)  # [B] each
+        if self.graph is not None:
+            self._draw(progress)
+            belief = torch.ones_like(belief)
+            target = self.guesses[(UNLABELLED - batch.y).clamp(min=0)]
         each = F.cross_entropy(outputs, target, reduction="none")
         consistency = (each * belief * free).sum() / free.sum().clamp(min=1)
         step = Step.sum(
             len(batch),
-            labels=self.student.task.loss(outputs, batch.y),
+            labels=self.student.task.loss(outputs, batch.y.clamp(min=UNLABELLED)),
             consistency=self.config.weight * self._ramp(progress) * consistency,
         )
         step.logs["trusted"] = (belief * free).sum() / free.sum().clamp(min=1)
         return step
 
+    def _draw(self, progress: float) -> None:
+        """Ask the graph, at the beginning and at equal distances: `rounds` times in all."""
+        assert self.graph is not None
+        due = min(self.config.rounds, 1 + int(progress * self.config.rounds))
+        if self.training and due > self.drawn:
+            self.guesses.copy_(self.graph(self.teacher.encoder, first=not bool(self.drawn)))
+            self.drawn.fill_(due)
+
     def _ramp(self, progress: float) -> float:
+        if self.graph is not None:
+            return 1.0
         return min(1.0, max(0.0, (progress - self.config.warm) / max(self.config.ramp, 1e-6)))
 
     def after_step(self, progress: float) -> None:  # noqa: ARG002 - the same throughout

@@ -101,7 +101,8 @@ def norm_of(parameters: list[Parameter], clip: float | None) -> Tensor:
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         return torch.zeros((), device=parameters[0].device if parameters else None)
-    norm = torch.nn.utils.get_total_norm(gradients)
+    # `get_total_norm` sorts them by device and kind first, which costs a small network as much.
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if clip is not None:
         torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
     return norm

@@ -114,7 +114,8 @@ def _groups(
 ) -> list[dict[str, Any]]:
     by_kind: dict[tuple[float, bool], list[Parameter]] = {}
     for parameter in parameters:
-        key = (rates.get(parameter, 1.0), parameter.ndim > 1)
+        # Without decay all are of one kind: a group more is a kernel more in every step.
+        key = (rates.get(parameter, 1.0), bool(decay) and parameter.ndim > 1)
         by_kind.setdefault(key, []).append(parameter)
     groups = []
     for (rate, is_matrix), members in by_kind.items():

@@ -19,6 +19,7 @@ from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain, resolve
 from headstart.tasks import mixing
 from headstart.tasks.base import Task
+from headstart.tasks.self_training import SelfTraining
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training.engine import Engine, place
 from headstart.training.health import Health
@@ -28,6 +29,7 @@ from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.calibrating import calibrated
 from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.neighbourhood import neighbourhood
 from headstart.workflows.onlookers import onlookers
 from headstart.workflows.pupils import Pupil, Ways, pupil_for, ways
 from headstart.workflows.sets import REST, cut_sets
@@ -112,6 +114,15 @@ def finetune(
             f"fine-tuning on {counts['train']:,} labels ({counts['validation']:,} more to validate"
             f" with){rest}, {engine.length()}, on {engine.device}"
         )
+        if isinstance(pupil.learner, SelfTraining) and pupil.learner.config.graph:
+            pupil.learner.graph = neighbourhood(
+                parts.modality,
+                supply.loaders["train"],
+                supply.loaders[REST],
+                pupil.learner.trust.prior,
+                pretrained=config.start is not None,
+                say=say,
+            )
         at = engine.fit(resume=resume)
         save_model(folder.model, pupil.network)
         said = {n: answers(engine, pupil, x) for n, x in supply.loaders.items() if n != REST}

@@ -134,8 +134,10 @@ def pupil_for(
     }
     without = len(splits.get(REST, ()))
     if asked.self_training is not None:
-        trained = SelfTraining(asked.self_training, network, class_shares(targets["train"]))
-        targets[REST] = torch.full((without,), UNLABELLED)
+        trained = SelfTraining(
+            asked.self_training, network, class_shares(targets["train"]), without
+        )
+        targets[REST] = UNLABELLED - torch.arange(without)
         return Pupil(trained, trained.teacher, asked.self_training.share, targets)
     if asked.vat is not None:
         none = UNLABELLED if task.classes_apart else torch.nan

@@ -20,9 +20,9 @@ WEAK: dict[Kind, Amounts] = {
     "none": {},
 }
 STRONG: dict[Kind, Amounts] = {
-    # Further, and 4 turns into 9, 1 into 7; bending and erasing cost accuracy in short runs
-    # (benchmarks/RESULTS.md).
-    "digits": {"rotate": 15, "shear": 0.2, "scale": 0.15, "shift": 0.1},
+    "digits": {
+        "rotate": 25, "shear": 0.3, "scale": 0.25, "shift": 0.1, "elastic": 0.04, "erase": 0.25,
+    },
     "objects": {
         "flip": 0.5, "crop": 0.4, "rotate": 10, "brightness": 0.3, "contrast": 0.3, "erase": 0.3,
     },
@@ -33,6 +33,10 @@ STRONG: dict[Kind, Amounts] = {
     },
     "none": {},
 }  # fmt: skip
+
+# In a few pixels, bent or turned that far, 4 turns into 9 and 1 into 7 (benchmarks/RESULTS.md).
+COARSE = 16  # pixels a side
+STRONG_COARSE: Amounts = {"rotate": 15, "shear": 0.2, "scale": 0.15, "shift": 0.1}
 
 PLAIN_GROUND = 0.35  # share of pixels like the edge's from which things lie on a plain ground
 THICK = 0.24  # strokes keep less of their ink when thinned by a sixth of the side
@@ -49,7 +53,9 @@ def choose(config: AugmentConfig, x: Tensor) -> Augmentation:
     ground: Ground = likely_ground if config.ground == "auto" else config.ground
     nothing = dict.fromkeys(NAMES, 0.0)
     weak = {**nothing, **USUAL, **WEAK[kind], **given(config)}
-    strong = {**nothing, **USUAL, **STRONG[kind], **given(config), **given(config.strong)}
+    coarse = kind == "digits" and min(x.shape[2:]) < COARSE
+    usual = STRONG_COARSE if coarse else STRONG[kind]
+    strong = {**nothing, **USUAL, **usual, **given(config), **given(config.strong)}
     return Augmentation(kind, ground, {"weak": weak, "strong": strong})
 
 
