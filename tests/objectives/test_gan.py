@@ -39,6 +39,20 @@ def test_every_parameter_is_one_players_but_those_of_the_average(start_from):
     assert of_backbone <= {id(p) for p in learner.players()[player]}
 
 
+def test_codes_of_moved_samples_go_with_samples_as_they_were():
+    """The discriminator never sees a moved sample, and the generator is held to the unmoved one."""
+    learner, data = game().eval(), batch(8)
+    moved = Batch(data.x.roll(1, dims=-1), clean=data.x)
+    drawn = torch.randn(8, 8)
+    x, codes = learner._pairs(moved, drawn)
+    assert torch.equal(x[:8], data.x)
+    torch.testing.assert_close(codes[:8], learner._code(moved.x))
+    step = learner(moved, player="generator", progress=0.0)
+    again = learner.generator(codes[:8])
+    torch.testing.assert_close(step.logs["likeness"], (again - data.x).square().mean())
+    assert "likeness" not in game(reconstruction=0.0)(moved, player="generator", progress=0.0).logs
+
+
 def test_freezing_passes_gradients_through():
     layer = torch.nn.Linear(3, 2)
     x = torch.rand(4, 3, requires_grad=True)

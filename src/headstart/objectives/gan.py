@@ -5,6 +5,9 @@ looks at pairs of both: is this a real sample with the code it was given, or a d
 sample made of it? It is at a loss only where encoder and generator undo one another, so the
 encoder learns what the samples are made of without ever being asked to copy one.
 
+The encoder is given moved samples, and its code is paired with the sample as it was: what moving
+changes is no part of the code. It is also held to its code by the sample that is made anew of it.
+
 Sample and code are scored alone as well as together (BigBiGAN, arXiv:1907.02544, section 2).
 What keeps the game from collapsing: each real pair is compared with a made one (relativistic
 pairing), and the scores may not change steeply near real or made pairs (Huang et al., 2024,
@@ -41,6 +44,12 @@ class GANConfig(Settings):
     start_from: Literal["encoder", "discriminator"] = setting(
         "encoder", "whose network the backbone is, and fine-tuning starts from", flag=""
     )
+    augment: bool = setting(
+        True, "the encoder sees moved samples, and codes them as they were before", flag=""
+    )
+    reconstruction: float = setting(
+        1.0, "weight of the squared error of samples made anew from their codes", flag=""
+    )
     width: int = setting(32, "channels of the light networks next to the picture", flag="")
     penalty: float = setting(0.3, "weight of the steepness of the scores", flag="")
     discriminator_rate: float = setting(1.0, "the discriminator's share of --lr", flag="")
@@ -58,6 +67,7 @@ class GAN(Learner):
     def __init__(self, config: GANConfig, encoder: Backbone, spec: Spec) -> None:
         super().__init__()
         self.config = config
+        self.augment = self.clean = config.augment
         self.encoder = encoder
         self.light = Trunk(spec, config.width)  # looks at samples where the backbone does not
         inside = {"encoder": self.encoder.dim, "discriminator": self.light.dim}
@@ -99,11 +109,16 @@ class GAN(Learner):
         drawn = torch.randn(len(batch.x), self.config.code, device=batch.x.device)
         if player == "discriminator":
             with torch.no_grad():
-                x, code = self._pairs(batch.x, drawn)
-            return self._judging(x, code, len(batch))
+                x, codes = self._pairs(batch, drawn)
+            return self._judging(x, codes, len(batch))
         with frozen(self.players()["discriminator"]):
-            real, made = self._scores(*self._pairs(batch.x, drawn)).chunk(2)  # [B, 3] each
-            return Step.sum(len(batch), deception=pairing_loss(made, real))
+            x, codes = self._pairs(batch, drawn)
+            real, made = self._scores(x, codes).chunk(2)  # [B, 3] each
+            terms = {"deception": pairing_loss(made, real)}
+            if self.config.reconstruction:
+                again = self.generator(codes[: len(batch)])
+                terms["likeness"] = self.config.reconstruction * F.mse_loss(again, batch.target)
+            return Step.sum(len(batch), **terms)
 
     def _judging(self, x: Tensor, code: Tensor, weight: int) -> Step:
         scores = self._scores(x, code)  # [2B, 3]
@@ -151,9 +166,10 @@ class GAN(Learner):
         code = torch.randn(count, self.config.code, device=self.steps.device)
         return self.average(code)  # type: ignore[no-any-return]
 
-    def _pairs(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+    def _pairs(self, batch: Batch, drawn: Tensor) -> tuple[Tensor, Tensor]:
         """Real samples above made ones `[2B, ...]`, and their codes `[2B, K]`."""
-        return torch.cat([x, self.generator(drawn)]), torch.cat([self._code(x), drawn])
+        codes = torch.cat([self._code(batch.x), drawn])
+        return torch.cat([batch.target, self.generator(drawn)]), codes
 
     def _code(self, x: Tensor) -> Tensor:
         return self.to_code(self._look(x, "encoder"))  # type: ignore[no-any-return]
