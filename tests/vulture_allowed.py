@@ -1,27 +1,36 @@
 """Names that only tables, other packages or later issues use; vulture reads this file."""
 
 from headstart import Run, load
+from headstart.backbones.causal import Causal
 from headstart.backbones.conv import Conv
 from headstart.backbones.mlp import MLP
+from headstart.backbones.ngram import Ngram
 from headstart.backbones.resnet import ResNet
+from headstart.backbones.textconv import TextConv
+from headstart.backbones.transformer import Transformer
 from headstart.backbones.vit import ViT
 from headstart.data.dataset import Dataset
 from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
 from headstart.modalities.numeric import Numeric
+from headstart.modalities.text import Text
 from headstart.objectives.autoencoder import Autoencoder
 from headstart.objectives.barlow import BarlowTwins
 from headstart.objectives.byol import BYOL
+from headstart.objectives.causal import CausalLM
 from headstart.objectives.denoising import Denoising
 from headstart.objectives.dino import DINO
+from headstart.objectives.electra import ELECTRA
 from headstart.objectives.gan import GAN
 from headstart.objectives.inpainting import Inpainting
 from headstart.objectives.lejepa import LeJEPA
 from headstart.objectives.masked import Masked
+from headstart.objectives.mlm import MLM
 from headstart.objectives.simclr import SimCLR
 from headstart.objectives.simsiam import SimSiam
 from headstart.objectives.sparse import Sparse
+from headstart.objectives.tsdae import TSDAE
 from headstart.objectives.variational import Variational
 from headstart.objectives.vicreg import VICReg
 from headstart.parts.learner import Learner
@@ -32,6 +41,7 @@ from headstart.training.loggers.wandb import WandB
 from headstart.training.watching import Watcher
 from headstart.types import Features, Spec
 
+_ = (Text, Causal, Ngram, TextConv, Transformer, CausalLM, ELECTRA, MLM, TSDAE)
 _ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
 _ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, Modality)
 _ = (Watcher.name,)

@@ -4,26 +4,58 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+SampleKind = Literal["continuous", "categorical", "mixed", "tokens"]
+ANY_KIND: frozenset[SampleKind] = frozenset(get_args(SampleKind))
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The pieces that texts are cut into, and the numbers of those that are no text.
+
+    size: how many pieces. pad fills rows up; begin and end stand at the two ends of a text; mask
+    stands for a piece that is hidden; unknown for what no piece spells.
+    inside: `[size]`, whether a piece goes on a word that another piece began.
+    window: pieces that are looked at together; longer rows are read window by window.
+    """
+
+    size: int
+    pad: int
+    begin: int
+    end: int
+    mask: int
+    unknown: int
+    inside: tuple[bool, ...]
+    window: int
+
+    @property
+    def special(self) -> tuple[int, ...]:
+        """Numbers of all pieces that are no text."""
+        return tuple(sorted({self.pad, self.begin, self.end, self.mask, self.unknown}))
 
 
 @dataclass(frozen=True)
 class Spec:
     """What one prepared sample looks like, so that nobody asks 'which modality?'.
 
-    shape: of one sample, without the batch: `(C, H, W)` for an image, `(F,)` for numbers.
+    shape: of one sample, without the batch: `(C, H, W)` for an image, `(F,)` for numbers, `(T,)`
+        for tokens, whose batches may be narrower: as wide as their longest row.
     low, high: bounds of continuous values after preprocessing; None when unbounded.
     cardinalities: number of values of each categorical column.
+    vocabulary: of tokens.
     """
 
-    kind: Literal["continuous", "categorical", "mixed"]
+    kind: SampleKind
     shape: tuple[int, ...]
     low: float | None = None
     high: float | None = None
     cardinalities: tuple[int, ...] = ()
+    vocabulary: Vocabulary | None = None
 
     @property
     def size(self) -> int:

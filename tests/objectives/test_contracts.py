@@ -31,7 +31,8 @@ PAIRS = [
     (objective, backbone)
     for objective in objectives.table
     for backbone in backbones.table
-    if issubclass(backbones.table.load(backbone), objectives.table.load(objective).needs)
+    if SPEC.kind in backbones.table.load(backbone).reads & objectives.table.load(objective).reads
+    and issubclass(backbones.table.load(backbone), objectives.table.load(objective).needs)
 ]
 
 

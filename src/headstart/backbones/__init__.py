@@ -12,5 +12,21 @@ table = Table(
         "conv": ("headstart.backbones.conv:Conv", "small convolutional network, fast on a CPU"),
         "resnet": ("headstart.backbones.resnet:ResNet", "residual networks of 18, 34 or 50 layers"),
         "vit": ("headstart.backbones.vit:ViT", "vision transformer: one token a patch"),
+        "transformer": (
+            "headstart.backbones.transformer:Transformer",
+            "tokens of a text that look at one another, in both directions",
+        ),
+        "causal": (
+            "headstart.backbones.causal:Causal",
+            "the same, where each token sees those before it: it can write",
+        ),
+        "textconv": (
+            "headstart.backbones.textconv:TextConv",
+            "light convolutions over the tokens of a text",
+        ),
+        "ngram": (
+            "headstart.backbones.ngram:Ngram",
+            "bag of n-grams (fastText): the fastest, for texts",
+        ),
     },
 )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from headstart.errors import unknown
 from headstart.settings import Settings
-from headstart.types import Batch, Features, Spec
+from headstart.types import Batch, Features, SampleKind, Spec
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -35,9 +35,11 @@ class Backbone(nn.Module, ABC):
 
     dim: D of `Features.pooled` `[B, D]`.
     token_dim: D of `Features.tokens` `[B, T, D]`, 0 when there are no tokens.
+    reads: kinds of `Spec` that it can be built for.
     """
 
     Config: ClassVar[type[Settings]]
+    reads: ClassVar[frozenset[SampleKind]] = frozenset({"continuous"})
     dim: int
     token_dim: int = 0
 

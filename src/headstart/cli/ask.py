@@ -1,4 +1,4 @@
-"""`evaluate`, `predict` and `embed`."""
+"""`evaluate`, `predict`, `embed` and `generate`."""
 
 from __future__ import annotations
 
@@ -55,6 +55,26 @@ def embed(options: Namespace) -> None:
     found = answer.embed(run, options.data, split=options.split, on_bad=options.on_bad)
     answer.write_embeddings(out, found)
     _done(options, found, out)
+
+
+def generate(options: Namespace) -> None:
+    """`headstart generate`."""
+    from headstart.workflows.generate import generate as work
+    from headstart.workflows.loaded import load_run
+
+    texts = work(
+        load_run(options.path, options.device),
+        options.prompt,
+        count=options.count,
+        tokens=options.tokens,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+    )
+    if options.json:
+        print_json({"texts": texts})
+    else:
+        print("\n\n".join(texts))
 
 
 def _writable(out: str) -> Path:

@@ -75,6 +75,7 @@ def build_parser() -> Parser:
     _evaluate(command("evaluate", "figures of a run on labelled data"))
     _predict(command("predict", "what a run says of new samples, as CSV"))
     _embed(command("embed", "the encoder's features of samples, as .npz, .npy or .csv"))
+    _generate(command("generate", "texts that a causal language model writes"))
     _report(command("report", "draw a run's plots and its report.html again"))
     _list(command("list", "what there is to choose from"))
     return parser
@@ -179,6 +180,27 @@ def _copies(parser: Parser) -> None:
         "--tta", type=int, default=0, metavar="N",
         help="average answers over N weakly augmented copies of each sample and itself",
     )  # fmt: skip
+
+
+def _generate(parser: Parser) -> None:
+    parser.add_argument("path", metavar="RUN", help="a run of --objective causal")
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="what to go on from")
+    numbers = (("count", 1, "texts to write"), ("tokens", 50, "of each text at most"))
+    for name, default, sentence in (*numbers, ("seed", 0, "of every random choice")):
+        parser.add_argument(
+            f"--{name}", type=int, default=default, metavar="N",
+            help=f"{sentence} (default: {default})",
+        )  # fmt: skip
+    parser.add_argument(
+        "--temperature", type=float, default=0.8, metavar="X",
+        help="lower is safer, 0 always the likeliest token (default: 0.8)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--top-p", type=float, default=0.95, metavar="X",
+        help="draw from the fewest tokens that hold so much of the probability (default: 0.95)",
+    )  # fmt: skip
+    parser.add_argument("--device", default="auto", metavar="NAME", help="default: auto")
+    parser.set_defaults(run=ask.generate)
 
 
 def _on_bad(parser: Parser) -> None:

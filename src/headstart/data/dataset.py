@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headstart.data.files import Files
 
-Kind = Literal["image", "table"]
+Kind = Literal["image", "table", "text"]
 SPLITS = ("train", "validation", "test")
 
 
@@ -19,7 +19,7 @@ SPLITS = ("train", "validation", "test")
 class Samples:
     """One split.
 
-    inputs: an array `[N, ...]`, or where N files lie.
+    inputs: an array `[N, ...]` (of str for texts), or where N files lie.
     targets: `[N]` of int, float or str as the source gave them, or None when there are none.
     labelled: `[N]` of bool, False where a target is missing; None when all are there.
     names: how each sample is called in messages and tables; by default as its file is called

@@ -1,4 +1,4 @@
-"""Folders of pictures in the Hugging Face ImageFolder convention. Only paths are gathered.
+"""Folders of files in the Hugging Face ImageFolder convention. Only paths are gathered.
 
 photos/train/cat/1.jpg      splits (train, validation | val | valid | dev, test) are optional,
 photos/test/dog/2.jpg       and so are class folders
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from headstart.data.csvs import parse_targets
 from headstart.data.dataset import SPLITS, Dataset, Samples
 from headstart.data.files import Files, places
-from headstart.data.listing import EXTENSIONS, Listing, Listings
+from headstart.data.listing import PICTURES, Listing, Listings, Sought
 from headstart.data.manifest import SPLIT_NAMES
 from headstart.data.metadata import METADATA as _METADATA
 from headstart.data.metadata import read_metadata
@@ -47,9 +47,12 @@ class _Part:
 
 
 def read_folder(
-    path: Path, target: str | None = None, named: Mapping[str, Path] | None = None
+    path: Path,
+    target: str | None = None,
+    named: Mapping[str, Path] | None = None,
+    sought: Sought = PICTURES,
 ) -> Dataset:
-    """Where pictures lie, with targets from class folders or from `metadata.csv`.
+    """Where pictures (or what else is sought) lie, with targets from folders or `metadata.csv`.
 
     target: the column of metadata.csv; without it class folders count first.
     named: split → its folder, where folders' names do not say.
@@ -59,17 +62,17 @@ def read_folder(
             metadata.csv that is malformed or names files that are not there.
     """
     others: Counter[str] = Counter()
-    listings = Listings(path)
+    listings = Listings(path, sought)
     parts, notes = _Scan(path, listings, others).parts(dict(named or {}))
     listings.keep()
     if not any(part.count for part in parts.values()):
-        raise _no_pictures(path, others)
+        raise _none(path, others, sought)
     for split, part in parts.items():
         if not part.count:
-            raise UserError(f"the {split} split, {part.root}, holds no pictures.")
+            raise UserError(f"the {split} split, {part.root}, holds no {sought.noun}.")
     if others:
         kinds = ", ".join(sorted(others))
-        notes.append(f"{others.total():,} files that are not pictures were left out ({kinds})")
+        notes.append(f"{others.total():,} files that are not {sought.noun} were left out ({kinds})")
     files = _files(path, parts)
     targets, labelled, column = _targets(path, parts, files, target, notes)
     whole = Samples(files, targets, labelled)
@@ -89,7 +92,7 @@ def _files(path: Path, parts: dict[str, _Part]) -> Files:
             str(path),
             [folder for folder, _, _ in folders],
             [listing.count for _, listing, _ in folders],
-            b"".join(listing.pictures for _, listing, _ in folders),
+            b"".join(listing.names for _, listing, _ in folders),
             stamp=[str(listing.changed) for _, listing, _ in folders],
         )
     )
@@ -133,7 +136,8 @@ class _Scan:
             parts["train"] = self.part(path, rest)
             if folders and not parts["train"].count:
                 raise UserError(
-                    f"{path} has pictures of {', '.join(folders)} only, none to train on.",
+                    f"{path} has {self.listings.sought.noun} of {', '.join(folders)} only, none to"
+                    " train on.",
                     "Say which folder to train on with --train.",
                 )
         return {split: parts[split] for split in SPLITS if split in parts}, notes
@@ -143,8 +147,8 @@ class _Scan:
         loose = self.listings.of(self.path)
         if loose.count:
             raise UserError(
-                f"{self.path} is mixed: {loose.count:,} pictures lie loose ({loose.first()})"
-                " beside splits.",
+                f"{self.path} is mixed: {loose.count:,} {self.listings.sought.noun} lie loose"
+                f" ({loose.first()}) beside splits.",
                 "Move them into the train folder, or into one called unlabelled.",
             )
         for name in folders:
@@ -168,9 +172,9 @@ class _Scan:
         inside = sorted(part.classes)
         if own.count and inside and not (root / _METADATA).is_file():
             raise UserError(
-                f"{root} is mixed: {own.count:,} pictures lie loose ({own.first()}) beside"
-                f" folders ({', '.join(inside[:3])}).",
-                "Move loose pictures into a folder called unlabelled, or into those of their"
+                f"{root} is mixed: {own.count:,} {self.listings.sought.noun} lie loose"
+                f" ({own.first()}) beside folders ({', '.join(inside[:3])}).",
+                "Move the loose ones into a folder called unlabelled, or into those of their"
                 " classes.",
             )
         part.folders.append((str(root), own, None))
@@ -223,9 +227,9 @@ def _targets(
     return None, None, None
 
 
-def _no_pictures(path: Path, others: Counter[str]) -> UserError:
+def _none(path: Path, others: Counter[str], sought: Sought) -> UserError:
     found = ", ".join(f"{count:,} × {suffix}" for suffix, count in others.most_common(5))
     return UserError(
-        f"{path} holds no pictures ({', '.join(sorted(EXTENSIONS))}).",
+        f"{path} holds no {sought.noun} ({', '.join(sorted(sought.suffixes))}).",
         f"It holds {found or 'nothing that could be read'}; a .csv or .npz is named itself.",
     )

@@ -25,6 +25,18 @@ from headstart.runs.atomic import write_with
 EXTENSIONS = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 )
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What files a folder is read for: what they are called in messages, and their suffixes."""
+
+    noun: str
+    suffixes: frozenset[str]
+
+
+PICTURES = Sought("pictures", EXTENSIONS)
+TEXTS = Sought("texts", frozenset({".txt"}))
 CLUTTER = frozenset({"thumbs.db", "desktop.ini", "metadata.csv"})
 WORTH = 1_000  # files fewer than this are listed faster than remembered
 _MAGIC = b"headstart listing 1 "
@@ -36,27 +48,29 @@ _RECENT = 2 * 10**9
 class Listing:
     """One folder, hidden entries aside, in natural order.
 
-    pictures: their names, each ended by a NUL. others: files that are no pictures, by suffix.
+    names: of the files that are sought, each ended by a NUL. others: all other files, by suffix.
     changed, read: when, in ns.
     """
 
     folders: list[str]
-    pictures: bytes
+    names: bytes
     count: int
     others: dict[str, int]
     changed: int
     read: int
 
     def first(self) -> str:
-        """The name of the first picture."""
-        return os.fsdecode(self.pictures[: self.pictures.index(b"\0")])
+        """The name of the first file."""
+        return os.fsdecode(self.names[: self.names.index(b"\0")])
 
 
 class Listings:
     """Folders beneath `root`, each listed once."""
 
-    def __init__(self, root: Path) -> None:
-        self.file = place("listings", str(root.absolute()))
+    def __init__(self, root: Path, sought: Sought = PICTURES) -> None:
+        key = [] if sought == PICTURES else [sought.noun]
+        self.file = place("listings", str(root.absolute()), *key)
+        self.sought = sought
         self._before = _read(self.file) if self.file is not None else {}
         self._now: dict[str, Listing] = {}
 
@@ -68,7 +82,7 @@ class Listings:
         """
         key = os.path.abspath(folder)  # noqa: PTH100 - Path.absolute keeps `..`
         if key not in self._now:
-            self._now[key] = self._fresh(key) or _scan(key)
+            self._now[key] = self._fresh(key) or _scan(key, self.sought)
         return self._now[key]
 
     def _fresh(self, key: str) -> Listing | None:
@@ -98,11 +112,11 @@ def _fill(path: Path, data: bytes) -> None:
 
 def _pack(listings: dict[str, Listing]) -> bytes:
     head = [
-        [key, one.folders, one.count, len(one.pictures), one.others, one.changed, one.read]
+        [key, one.folders, one.count, len(one.names), one.others, one.changed, one.read]
         for key, one in listings.items()
     ]
     text = json.dumps(head).encode("ascii")
-    body = len(text).to_bytes(8, "little") + text + b"".join(o.pictures for o in listings.values())
+    body = len(text).to_bytes(8, "little") + text + b"".join(o.names for o in listings.values())
     return _MAGIC + zlib.crc32(body).to_bytes(4, "little") + body
 
 
@@ -120,15 +134,15 @@ def _read(file: Path) -> dict[str, Listing]:
         at = 8 + size
         found = {}
         for key, folders, count, length, others, changed, read in json.loads(bytes(body[8:at])):
-            pictures = bytes(body[at : at + length])
-            found[key] = Listing(folders, pictures, count, others, changed, read)
+            names = bytes(body[at : at + length])
+            found[key] = Listing(folders, names, count, others, changed, read)
             at += length
     except (OSError, ValueError):
         return {}
     return found
 
 
-def _scan(folder: str) -> Listing:
+def _scan(folder: str, sought: Sought) -> Listing:
     folders: list[str] = []
     files: list[str] = []
     try:
@@ -141,16 +155,16 @@ def _scan(folder: str) -> Listing:
     except OSError as error:
         raise UserError(f"cannot read {folder}: {error.strerror or error}.") from error
     others: Counter[str] = Counter()
-    pictures = _pictures(sorted(files, key=natural), others)
-    named = blob(pictures)
-    return Listing(sorted(folders, key=natural), named, len(pictures), dict(others), changed, now)
+    wanted = _wanted(sorted(files, key=natural), sought, others)
+    named = blob(wanted)
+    return Listing(sorted(folders, key=natural), named, len(wanted), dict(others), changed, now)
 
 
-def _pictures(files: list[str], others: Counter[str]) -> list[str]:
+def _wanted(files: list[str], sought: Sought, others: Counter[str]) -> list[str]:
     found = []
     for name in files:
         suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - Path is slow by the million
-        if suffix in EXTENSIONS:
+        if suffix in sought.suffixes:
             found.append(name)
         elif name.lower() not in CLUTTER:
             others[suffix or "no extension"] += 1

@@ -106,7 +106,10 @@ class Resident:
 
     def at(self, position: int, count: int) -> tuple[Tensor, Tensor | None]:
         """See `Loader`."""
-        index = self.order.take(position, count)
+        return self.rows(self.order.take(position, count))
+
+    def rows(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The samples of those numbers `[B]`, and others in place of damaged ones."""
         if self._stand_ins is not None:
             index = self._stand_ins[index]
         index = index.to(self.x.device)

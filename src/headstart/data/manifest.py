@@ -89,7 +89,7 @@ def _read(path: Path, target: str | None, file_column: str | None, split: str | 
     if by_column is None:
         splits = [split or "train"] * len(table.rows)
     elif split is None:
-        splits = _splits(table, by_column)
+        splits = splits_of(table, by_column)
     else:
         raise UserError(
             f"{path} has a column '{by_column}', and other splits are named too: which counts?",
@@ -120,7 +120,12 @@ def _file_column(table: Csv, asked: str | None) -> str:
     )
 
 
-def _splits(table: Csv, column: str) -> list[str]:
+def splits_of(table: Csv, column: str) -> list[str]:
+    """The split of each row, as a column names it.
+
+    Raises:
+        UserError: a cell names none.
+    """
     splits = []
     for value, line in zip(table.column(column), table.lines, strict=True):
         split = SPLIT_NAMES.get(value.lower())

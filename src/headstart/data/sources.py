@@ -1,9 +1,9 @@
-"""From what the user typed to a Dataset: a name, a folder, a manifest or arrays."""
+"""From what the user typed to a Dataset: a name, a folder, a manifest, texts or arrays."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headstart.data.dataset import Dataset
@@ -15,11 +15,13 @@ __all__ = ["NAMED", "open_dataset"]
 READ_TODAY = (
     "Read today: a folder of pictures, a folder of IDX files, a .csv, .jsonl or .parquet that lists"
     " picture files, .parquet and .arrow with a column of pictures, a folder that Hugging Face's"
-    " save_to_disk wrote, WebDataset .tar files (train-{000..099}.tar, or their folder), .npz"
-    f" arrays, and the names {', '.join(NAMED)}."
+    " save_to_disk wrote, WebDataset .tar files (train-{000..099}.tar, or their folder), .txt (a"
+    " text a line), a folder of .txt files, a table with --text-column, .npz arrays, and the names"
+    f" {', '.join(NAMED)}."
 )
+TEXT = ".txt"
 FILES = (".csv", ".jsonl", ".parquet", ".arrow")
-LATER = (".json", ".txt", ".tsv", ".wav", ".flac")
+LATER = (".json", ".tsv", ".wav", ".flac")
 
 
 def open_dataset(
@@ -30,6 +32,7 @@ def open_dataset(
     validation: str | None = None,
     test: str | None = None,
     file_column: str | None = None,
+    text_column: str | None = None,
 ) -> Dataset:
     """The samples of `source`, in the splits it has; 'train' is always among them.
 
@@ -38,30 +41,45 @@ def open_dataset(
     target: the column (or array) that holds the targets.
     train, validation, test: a folder or file inside `source`, or a path, that is that split.
     file_column: the column of a manifest that names the files.
+    text_column: the column of a table that holds the texts.
 
     Raises:
         UserError: there is no such source, nobody reads it, or something in it is wrong.
     """
     given = {"train": train, "validation": validation, "test": test}
     named = {split: value for split, value in given.items() if value is not None}
+    columns = _Columns(file_column, text_column)
     separators = [os.sep, *([os.altsep] if os.altsep else [])]
     if source in NAMED and not any(separator in source for separator in separators):
-        _refuse("a named data set", target=target, file_column=file_column, **named)
+        _refuse("a named data set", target=target, **columns.given, **named)
         from headstart.data.named import read_named
 
         return read_named(source)
     from headstart.data.tars import is_tar_source, read_tars
 
     if is_tar_source(source):
-        _refuse("tar files", file_column=file_column)
+        _refuse("tar files", **columns.given)
         return read_tars(source, target, named)
     path = _existing(source)
     dataset = (
-        _folder(path, target, named, file_column)
+        _folder(path, target, named, columns)
         if path.is_dir()
-        else _file(path, target, named, file_column)
+        else _file(path, target, named, columns)
     )
     return replace(dataset, source=source)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which columns of a table hold what, as far as the user said so."""
+
+    file: str | None
+    text: str | None
+
+    @property
+    def given(self) -> dict[str, str | None]:
+        """By option."""
+        return {"file_column": self.file, "text_column": self.text}
 
 
 def _existing(source: str) -> Path:
@@ -80,9 +98,7 @@ def _existing(source: str) -> Path:
     raise UserError(f"{source} is no file or folder, nor a data set's name.", *hints, READ_TODAY)
 
 
-def _folder(
-    path: Path, target: str | None, named: dict[str, str], file_column: str | None
-) -> Dataset:
+def _folder(path: Path, target: str | None, named: dict[str, str], columns: _Columns) -> Dataset:
     try:
         with os.scandir(path) as entries:
             empty = next(iter(entries), None) is None
@@ -94,40 +110,52 @@ def _folder(
     from headstart.data.idx import is_idx_folder, read_idx_folder
 
     if is_saved_dataset(path):
-        _refuse("a saved data set, which has its splits", file_column=file_column, **named)
+        _refuse("a saved data set, which has its splits", **columns.given, **named)
         return read_saved_dataset(path, target)
     if is_idx_folder(path):
-        _refuse("a folder of IDX files", target=target, file_column=file_column)
+        _refuse("a folder of IDX files", target=target, **columns.given)
         return read_idx_folder(path, named)
     paths = {split: _inside(path, split, value) for split, value in named.items()}
     tables = [split for split, part in paths.items() if part.is_file()]
     if tables:
-        return _manifests(path, paths, target, file_column)
-    _refuse("a folder of pictures", file_column=file_column)
+        return _manifests(path, paths, target, columns)
+    from headstart.data.texts import holds_texts, read_text_folder
+
+    if holds_texts(path):
+        _refuse("a folder of texts", **columns.given)
+        return read_text_folder(path, target, paths)
+    _refuse("a folder of pictures", **columns.given)
     from headstart.data.folders import read_folder
 
     return read_folder(path, target, paths)
 
 
 def _manifests(
-    path: Path, paths: dict[str, Path], target: str | None, file_column: str | None
+    path: Path, paths: dict[str, Path], target: str | None, columns: _Columns
 ) -> Dataset:
     """A folder whose splits are named as files."""
     for split, part in paths.items():
-        if part.suffix.lower() not in FILES or not part.is_file():
+        if part.suffix.lower() not in (*FILES, TEXT) or not part.is_file():
             raise UserError(
-                f"--{split} names {part}, which is no {', '.join(FILES)} file, though another"
-                " split is.",
+                f"--{split} names {part}, which is no {', '.join((*FILES, TEXT))} file, though"
+                " another split is.",
                 "Name folders for all splits, or files for all.",
             )
     if "train" not in paths:
         raise UserError(f"splits of {path} are files: name one with --train too.")
-    return _listed(paths, target, file_column)
+    return _listed(paths, target, columns)
 
 
-def _listed(paths: dict[str, Path], target: str | None, file_column: str | None) -> Dataset:
-    """Files, one for each split, that hold pictures or list them."""
-    train = paths["train"]
+def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Dataset:
+    """Files, one for each split, that hold pictures or texts, or list pictures."""
+    train, file_column = paths["train"], columns.file
+    if any(part.suffix.lower() == TEXT for part in paths.values()):
+        return _plain_texts(paths, target, columns)
+    if columns.text is not None:
+        from headstart.data.texts import read_text_column
+
+        _refuse("a column of texts", file_column=file_column)
+        return read_text_column(paths, columns.text, target)
     if train.suffix.lower() in (".parquet", ".arrow"):
         from headstart.data.arrow import has_pictures, read_picture_files
 
@@ -140,22 +168,34 @@ def _listed(paths: dict[str, Path], target: str | None, file_column: str | None)
     return read_manifest(train, target, file_column, others)
 
 
-def _file(
-    path: Path, target: str | None, named: dict[str, str], file_column: str | None
-) -> Dataset:
+def _plain_texts(paths: dict[str, Path], target: str | None, columns: _Columns) -> Dataset:
+    """Files of a text a line, one for each split."""
+    from headstart.data.texts import read_lines
+
+    for split, part in paths.items():
+        if part.suffix.lower() != TEXT:
+            raise UserError(
+                f"--{split} names {part}, which is no {TEXT} file, though another split is.",
+                "Name .txt files for all splits.",
+            )
+    _refuse("a text a line", target=target, **columns.given)
+    return read_lines(paths, str(paths["train"]))
+
+
+def _file(path: Path, target: str | None, named: dict[str, str], columns: _Columns) -> Dataset:
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        _refuse("an .npz file, whose arrays name their splits", file_column=file_column, **named)
+        _refuse("an .npz file, whose arrays name their splits", **columns.given, **named)
         from headstart.data.npz import read_npz
 
         return read_npz(path, target)
     if not path.is_file():
         raise UserError(f"{path} is neither a file nor a folder.", READ_TODAY)
-    if suffix in FILES:
+    if suffix in (*FILES, TEXT):
         if "train" in named:
             raise UserError(f"{path} is the train split already: leave --train out.")
         others = {split: _inside(path.parent, split, value) for split, value in named.items()}
-        return _listed({"train": path, **others}, target, file_column)
+        return _listed({"train": path, **others}, target, columns)
     when = f"{suffix} files are not read yet" if suffix in LATER else "nobody reads such files"
     raise UserError(f"{path}: {when}.", READ_TODAY)
 

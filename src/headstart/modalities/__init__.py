@@ -10,6 +10,7 @@ table = Table(
     "modality",
     {
         "image": ("headstart.modalities.image:Image", "pictures, grey or colour, of any size"),
+        "text": ("headstart.modalities.text:Text", "texts in any language and script"),
         "table": ("headstart.modalities.numeric:Numeric", "rows of numbers"),
     },
 )

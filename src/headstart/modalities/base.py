@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Protocol
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -13,10 +14,21 @@ from headstart.types import Spec
 Strength = Literal["weak", "strong"]
 
 
+@runtime_checkable
+class Stretchy(Protocol):
+    """A modality whose samples may share rows: texts."""
+
+    def stretches(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
+        """As `Modality.tensor`, for learners that take any stretch of samples."""
+        ...
+
+
 class Modality(Protocol):
     """Raw samples → tensors → prepared batches. Everything fitted is in `state()`."""
 
     default_backbone: ClassVar[str]
+    default_objective: ClassVar[str]
+    notes: Sequence[str]  # what was decided in fitting, for the user, a sentence each
 
     @classmethod
     def fit(cls, train: Samples, config: Any) -> Modality:

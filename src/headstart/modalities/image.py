@@ -39,6 +39,8 @@ class Image:
     """See `base.Modality`."""
 
     default_backbone: ClassVar[str] = "conv"
+    default_objective: ClassVar[str] = "autoencoder"
+    notes: ClassVar[tuple[str, ...]] = ()
     Config: ClassVar[type[Settings]] = ImageConfig
 
     def __init__(

@@ -26,6 +26,8 @@ class Numeric:
     """See `base.Modality`."""
 
     default_backbone: ClassVar[str] = "mlp"
+    default_objective: ClassVar[str] = "autoencoder"
+    notes: ClassVar[tuple[str, ...]] = ()
     Config: ClassVar[type[Settings]] = NumericConfig
 
     def __init__(self, mean: list[float], std: list[float], swap: dict[Strength, float]) -> None:

@@ -60,6 +60,22 @@ table = Table(
             "headstart.objectives.inpainting:Inpainting",
             "guess the hidden blocks of a sample; for any backbone",
         ),
+        "mlm": (
+            "headstart.objectives.mlm:MLM",
+            "guess the hidden words of a text",
+        ),
+        "electra": (
+            "headstart.objectives.electra:ELECTRA",
+            "tell the words of a text from guesses in their places",
+        ),
+        "causal": (
+            "headstart.objectives.causal:CausalLM",
+            "guess what comes next in a text: it can write",
+        ),
+        "tsdae": (
+            "headstart.objectives.tsdae:TSDAE",
+            "write a text again from one vector of a few of its words",
+        ),
         "gan": (
             "headstart.objectives.gan:GAN",
             "a bidirectional GAN: it makes new samples, and its encoder learns their codes",

@@ -16,7 +16,7 @@ from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.views import gathered, spread
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Spec, Step
+from headstart.types import ANY_KIND, Batch, Spec, Step
 
 
 class BarlowTwinsConfig(Settings):
@@ -30,6 +30,7 @@ class BarlowTwins(Learner):
     """The cross-correlation of two views should be the identity."""
 
     Config: ClassVar[type[Settings]] = BarlowTwinsConfig
+    reads = ANY_KIND
     views = 2
     usual_batch = 256
     usual_lr = 3e-3

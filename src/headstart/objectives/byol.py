@@ -18,7 +18,7 @@ from headstart.parts.projectors import projector
 from headstart.parts.teacher import follow, momentum_at, teacher_of
 from headstart.parts.views import split, spread
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Spec, Step
+from headstart.types import ANY_KIND, Batch, Spec, Step
 
 
 class BYOLConfig(Settings):
@@ -35,6 +35,7 @@ class BYOL(Learner):
     """Predict what a slower self says of another view."""
 
     Config: ClassVar[type[Settings]] = BYOLConfig
+    reads = ANY_KIND
     views = 2
     usual_batch = 256
     usual_lr = 3e-3

@@ -22,7 +22,7 @@ from headstart.parts.projectors import projector
 from headstart.parts.teacher import follow, momentum_at, teacher_of
 from headstart.parts.views import several_views, spread
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Spec, Step
+from headstart.types import ANY_KIND, Batch, Spec, Step
 
 
 class DINOConfig(Settings):
@@ -43,6 +43,7 @@ class DINO(Learner):
     """Sort each view as the teacher sorts the others."""
 
     Config: ClassVar[type[Settings]] = DINOConfig
+    reads = ANY_KIND
     usual_batch = 256
     usual_lr = 3e-3
     chases = True

@@ -20,7 +20,7 @@ from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.views import several_views, spread
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Spec, Step
+from headstart.types import ANY_KIND, Batch, Spec, Step
 
 
 class LeJEPAConfig(Settings):
@@ -38,6 +38,7 @@ class LeJEPA(Learner):
     """All views at one point, all points normally distributed."""
 
     Config: ClassVar[type[Settings]] = LeJEPAConfig
+    reads = ANY_KIND
     usual_batch = 256
     usual_lr = 3e-3
 

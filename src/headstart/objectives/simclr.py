@@ -20,7 +20,7 @@ from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.views import gathered, spread
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Spec, Step
+from headstart.types import ANY_KIND, Batch, Spec, Step
 
 
 class SimCLRConfig(Settings):
@@ -37,6 +37,7 @@ class SimCLR(Learner):
     """Two views of a sample find each other among all."""
 
     Config: ClassVar[type[Settings]] = SimCLRConfig
+    reads = ANY_KIND
     views = 2
     usual_batch = 256
     usual_lr = 3e-3

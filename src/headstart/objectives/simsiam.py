@@ -16,7 +16,7 @@ from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.views import split, spread
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Spec, Step
+from headstart.types import ANY_KIND, Batch, Spec, Step
 
 
 class SimSiamConfig(Settings):
@@ -30,6 +30,7 @@ class SimSiam(Learner):
     """Predict one view's projection from the other's, and let only one side learn."""
 
     Config: ClassVar[type[Settings]] = SimSiamConfig
+    reads = ANY_KIND
     views = 2
     usual_batch = 256
     usual_lr = 3e-3

@@ -17,7 +17,7 @@ from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.views import gathered, spread
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Spec, Step
+from headstart.types import ANY_KIND, Batch, Spec, Step
 
 
 class VICRegConfig(Settings):
@@ -33,6 +33,7 @@ class VICReg(Learner):
     """Two views the same, all units alive, no two units alike."""
 
     Config: ClassVar[type[Settings]] = VICRegConfig
+    reads = ANY_KIND
     views = 2
     usual_batch = 256
     usual_lr = 3e-3

@@ -11,15 +11,17 @@ from torch.nn import Parameter
 from headstart.backbones.base import Backbone
 from headstart.modalities.base import Strength
 from headstart.settings import Settings
-from headstart.types import Batch, Step
+from headstart.types import Batch, SampleKind, Step
 
 
 class Learner(nn.Module, ABC):
     """Something that turns batches into losses.
 
+    reads: kinds of `Spec` that it can learn from, as far as its backbone can.
     views: augmented copies of each sample that it wants; with more than one it always gets them.
     augment: whether the samples of a batch should be augmented.
     clean: whether it also wants them as they were (`Batch.clean`).
+    packs: whether it takes any stretch of text, so that texts may share a row without padding.
     usual_batch: the batch size where none is asked for; None leaves it to the number of samples.
     usual_lr: the peak rate of the default optimiser where none is asked for.
     chases: whether its target moves with it, as a teacher does: its loss need not fall, and the
@@ -28,6 +30,7 @@ class Learner(nn.Module, ABC):
     """
 
     Config: ClassVar[type[Settings]]
+    reads: ClassVar[frozenset[SampleKind]] = frozenset({"continuous"})
     views: int = 1
     needs: ClassVar[type[Backbone]] = Backbone  # type: ignore[type-abstract]
     usual_batch: ClassVar[int | None] = None
@@ -35,6 +38,7 @@ class Learner(nn.Module, ABC):
     chases: ClassVar[bool] = False
     augment: bool = False
     clean: bool = False
+    packs: ClassVar[bool] = False
     encoder: Backbone
 
     def players(self) -> dict[str, list[Parameter]]:

@@ -22,6 +22,7 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / "config.yaml"
         self.preprocessing = self.path / "preprocessing.json"
+        self.tokenizer = self.path / "tokenizer.json"
         self.model = self.path / "model.safetensors"
         self.result = self.path / "result.json"
         self.progress = self.path / "progress.jsonl"
@@ -152,6 +153,27 @@ class RunFolder:
             raise UserError(f"the run {self.path} has no {path.name}.") from None
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read: {error}.") from error
+
+    def write_preprocessing(self, state: dict[str, Any]) -> None:
+        """Write preprocessing.json; a tokenizer within goes into a file of its own beside it."""
+        tokenizer = state.get("tokenizer")
+        if tokenizer is not None:
+            atomic.write_json(self.tokenizer, tokenizer)
+            state = {**state, "tokenizer": self.tokenizer.name}
+        atomic.write_json(self.preprocessing, state)
+
+    def read_preprocessing(self) -> dict[str, Any]:
+        """What `write_preprocessing` was given.
+
+        Raises:
+            UserError: a file is missing or damaged.
+        """
+        state = self.read_json(self.preprocessing)
+        if not isinstance(state, dict):
+            raise UserError(f"{self.preprocessing} is malformed: expected a JSON object.")
+        if "tokenizer" in state:
+            state["tokenizer"] = self.read_json(self.tokenizer)
+        return state
 
     def read_config(self) -> dict[str, Any]:
         """The resolved settings of the run."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from headstart import __version__, backbones, modalities
+from headstart import __version__, backbones, modalities, objectives
 from headstart.backbones.base import Backbone
 from headstart.data.dataset import Dataset
 from headstart.data.sources import open_dataset
@@ -83,6 +83,7 @@ def open_source(config: DataConfig) -> Dataset:
         validation=config.validation,
         test=config.test,
         file_column=config.file_column,
+        text_column=config.text_column,
     )
 
 
@@ -98,6 +99,12 @@ def fitted_modality(dataset: Dataset, chosen: Component) -> Modality:
 
 def build_backbone(chosen: Component, spec: Spec, seed: int) -> Backbone:
     """The backbone with seeded weights."""
+    if spec.kind not in chosen.cls.reads:
+        fit = [name for name in backbones.table if spec.kind in backbones.table.load(name).reads]
+        raise UserError(
+            f"backbone '{chosen.name}' does not read samples of kind '{spec.kind}'.",
+            f"Use --backbone {' or '.join(fit)}.",
+        )
     torch.default_generator.manual_seed(seed)
     encoder: Backbone = chosen.cls(chosen.config, spec)
     return encoder
@@ -127,7 +134,7 @@ def begin(
     if resume and folder.config.exists():
         _refuse_changes(folder, plain)
     write_text(folder.config, to_yaml(plain))
-    folder.write_json(folder.preprocessing, preprocessing)
+    folder.write_preprocessing(preprocessing)
     if not resume:
         folder.progress.unlink(missing_ok=True)
 
@@ -165,6 +172,18 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 def fitting_backbones(needs: type[Backbone]) -> list[str]:
     """Names of the backbones that are what an objective needs."""
     return [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
+
+
+def check_reads(objective: Component, spec: Spec) -> None:
+    """Raises:
+    UserError: the objective does not learn from samples of that kind.
+    """
+    if spec.kind not in objective.cls.reads:
+        fit = [name for name in objectives.table if spec.kind in objectives.table.load(name).reads]
+        raise UserError(
+            f"objective '{objective.name}' does not learn from samples of kind '{spec.kind}'.",
+            f"Use --objective {' or '.join(fit)}.",
+        )
 
 
 def training_for(learner: Learner, training: TrainingConfig) -> TrainingConfig:

@@ -168,6 +168,7 @@ def _learner(name: str, kitchen: Kitchen) -> Learner:
     faults = Faults()
     chosen = assemble.component(objectives.table, {"name": name}, "", "objective", faults)
     faults.raise_if_any()
+    assemble.check_reads(chosen, kitchen.modality.spec)
     encoder = kitchen.fresh()
     if not isinstance(encoder, chosen.cls.needs):
         raise UserError(f"it needs a {chosen.cls.needs.__name__.lower()} network")

@@ -19,6 +19,7 @@ class DataConfig(Settings):
     test: str | None = setting(None, "name of the test split, or a path")
     target: str | None = setting(None, "column that holds the labels")
     file_column: str | None = setting(None, "column that holds the file names")
+    text_column: str | None = setting(None, "column that holds the texts")
     split_seed: int = setting(
         0, "of the test split that is made where there is none; the same for every --seed", flag=""
     )

@@ -106,9 +106,10 @@ def finetune(
             around=replace(around, scored=sum(counts.values()) - counts[REST]),
         )
         _begin(config, folder, parts, state, resume=resume)
-        for note in (*dataset.notes, *supply.notes, parts.hand_over):
-            if note is not None:
-                say(note)
+        for one in (notes := [*dataset.notes, *parts.modality.notes, *supply.notes]):
+            say(one)
+        if parts.hand_over is not None:
+            say(parts.hand_over)
         rest = f", and on {counts[REST]:,} samples without" if counts[REST] else ""
         say(
             f"fine-tuning on {counts['train']:,} labels ({counts['validation']:,} more to validate"
@@ -129,7 +130,7 @@ def finetune(
         gained, calibration, note = calibrated(pupil.network.task, said)
         if note is not None:
             say(note)
-        folder.write_json(folder.preprocessing, _preprocessing(parts, {**state, **gained}))
+        folder.write_preprocessing(_preprocessing(parts, {**state, **gained}))
         scores = {name: score(pupil, *one) for name, one in said.items()}
         fit, validated = scores["train"], scores.get("validation")
         losses = None if validated is None else (fit["loss"], validated["loss"])
@@ -156,7 +157,7 @@ def finetune(
         "calibration": calibration,
         "health": findings,
         "skipped": skipped,
-        "notes": [*dataset.notes, *supply.notes, *([note] if note else [])],
+        "notes": [*notes, *([note] if note else [])],
         "versions": assemble.versions(),
     }
     folder.write_json(folder.result, result)
@@ -239,7 +240,7 @@ def _parts_of_run(
 ) -> _Parts:
     run = RunFolder.open(path)
     raw = run.read_config()
-    state = run.read_json(run.preprocessing)
+    state = run.read_preprocessing()
     if state.get("modality") != dataset.kind:
         raise UserError(
             f"{path} was pre-trained on data of kind '{state.get('modality')}';"

@@ -113,7 +113,7 @@ def load_run(path: str | Path, device: str = "auto") -> LoadedRun:
     """
     folder = RunFolder.open(path)
     config = folder.read_config()
-    state = folder.read_json(folder.preprocessing)
+    state = folder.read_preprocessing()
     modality = assemble.load_modality(state)
     learner = _learner(folder, config, state, modality)
     load_exactly(learner, read_model(folder.model), str(folder.model))

@@ -13,7 +13,7 @@ from headstart.data.dataset import Dataset, Samples
 from headstart.data.loader import Loader
 from headstart.data.splits import cut
 from headstart.errors import UserError
-from headstart.modalities.base import Modality
+from headstart.modalities.base import Modality, Stretchy
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
@@ -57,22 +57,9 @@ def pretrain(
     around = around or Around()
     faults = Faults()
     auto = bakeoff.settings_of(config, faults)
-    objective = assemble.component(
-        objectives.table, {} if auto else config.objective, "autoencoder", "objective", faults
+    dataset, (objective, backbone, modality_part) = _components(
+        config, dataset, faults, auto=auto is not None
     )
-    kind = config.modality.get("name")
-    if dataset is None and not faults.lines:
-        dataset = assemble.open_data(config.data)
-    kind = kind or (dataset.kind if dataset else "image")
-    modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
-    default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
-    if objective.cls is not None and default not in (
-        fit := assemble.fitting_backbones(objective.cls.needs)
-    ):
-        default = fit[0]
-    backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
-    faults.raise_if_any()
-    assert dataset is not None
     modality = assemble.fitted_modality(dataset, modality_part)
     found = None
     if auto is not None:
@@ -100,9 +87,12 @@ def pretrain(
     more: list[Watcher] = [Sheets(modality, folder), *([probe] if probe else [])]
     splits = _splits(dataset, config.seed)
     size = _batch_size(learner, len(splits["train"]), config)
+    rows = modality.stretches if learner.packs and isinstance(modality, Stretchy) else None
     with Supply(
-        splits, modality, config.data, seed=config.seed, batch_size=size, say=say
+        splits, modality, config.data, seed=config.seed, batch_size=size, say=say, rows=rows
     ) as supply:
+        if rows is not None:  # a few long texts are many rows
+            size = _batch_size(learner, len(supply.loaders["train"]), config)
         engine = _engine(
             learner,
             supply,
@@ -116,7 +106,7 @@ def pretrain(
             around=around,
         )
         assemble.begin(folder, plain, modality.state(), resume=resume)
-        for note in (*dataset.notes, *supply.notes):
+        for note in (notes := [*dataset.notes, *modality.notes, *supply.notes]):
             say(note)
         say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
         at = engine.fit(resume=resume)
@@ -138,11 +128,41 @@ def pretrain(
         "val": at.best,
         "health": findings,
         "skipped": skipped,
-        "notes": [*dataset.notes, *supply.notes],
+        "notes": notes,
         "versions": assemble.versions(),
     }
     folder.write_json(folder.result, result)
     return result
+
+
+def _components(
+    config: PretrainConfig, given: Dataset | None, faults: Faults, *, auto: bool
+) -> tuple[Dataset, tuple[Component, Component, Component]]:
+    """The data, and the objective, backbone and modality that the settings name or these suggest.
+
+    faults: what was found already. auto: whether the objective is to be found by trying.
+
+    Raises:
+        UserError: settings or data are wrong; all faults of the settings are named at once.
+    """
+    early, asked = Faults(), {} if auto else config.objective
+    if "name" in asked:
+        assemble.component(objectives.table, asked, "", "objective", early)
+    dataset = given
+    if dataset is None and not (early.lines or faults.lines):  # a misspelt name need not wait for the data
+        dataset = assemble.open_data(config.data)
+    kind = config.modality.get("name") or (dataset.kind if dataset else "image")
+    modality = assemble.component(modalities.table, config.modality, kind, "modality", faults)
+    default = modality.cls.default_objective if modality.cls else "autoencoder"
+    objective = assemble.component(objectives.table, asked, default, "objective", faults)
+    default = modality.cls.default_backbone if modality.cls else "mlp"
+    fit = assemble.fitting_backbones(objective.cls.needs) if objective.cls else [default]
+    if default not in fit:
+        default = fit[0]
+    backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
+    faults.raise_if_any()
+    assert dataset is not None
+    return dataset, (objective, backbone, modality)
 
 
 def _splits(dataset: Dataset, seed: int) -> dict[str, Samples]:
@@ -207,7 +227,12 @@ def _chosen(
 
 
 def _learner(objective: Component, backbone: Component, modality: Modality, seed: int) -> Learner:
-    fit = assemble.fitting_backbones(objective.cls.needs)
+    assemble.check_reads(objective, modality.spec)
+    fit = [
+        name
+        for name in assemble.fitting_backbones(objective.cls.needs)
+        if modality.spec.kind in backbones.table.load(name).reads
+    ]
     if backbone.name not in fit:
         raise UserError(
             f"objective '{objective.name}' does not work with backbone '{backbone.name}'.",

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 
 import numpy as np
+from torch import Tensor
 
 from headstart.data import memory
+from headstart.data.bucketed import Bucketed
 from headstart.data.dataset import Samples
 from headstart.data.decoding import Decoding
 from headstart.data.files import Files, Places
@@ -19,6 +21,7 @@ from headstart.settings.sizes import in_words
 from headstart.workflows.config import DataConfig
 
 Say = Callable[[str], None]
+Rows = Callable[..., tuple[Tensor, list[int]]]
 MOST_AHEAD = 2**28  # bytes of batches read ahead: more would not be faster
 
 
@@ -28,6 +31,7 @@ class Supply:
     splits: name → samples, with 'train' drawn in the order of `seed`.
     batch_size: samples a step, two of which must fit in memory.
     notes: what was chosen, and what was left out, for the user.
+    rows: how samples that come as arrays become tensors; by default the modality's `tensor`.
     say: told of damaged samples that are met later, while they are streamed.
     """
 
@@ -40,6 +44,7 @@ class Supply:
         seed: int,
         batch_size: int,
         say: Say = lambda _: None,
+        rows: Rows | None = None,
     ) -> None:
         """Read what fits, open the rest.
 
@@ -53,6 +58,7 @@ class Supply:
         self._modality = modality
         self._seed = seed
         self._say = say
+        self._rows = rows or modality.tensor
         self._readers: dict[int, Reader] = {}
         try:
             self._fill(batch_size)
@@ -69,8 +75,8 @@ class Supply:
         for name, samples in self.samples.items():
             if isinstance(samples.inputs, np.ndarray):
                 held += samples.inputs.nbytes
-                x, _ = self._modality.tensor(samples)
-                self.loaders[name] = Resident(x, seed=self._seed)
+                x, bad = self._rows(samples, on_bad=self._config.on_bad)
+                self.loaders[name] = self._resident(x, dict.fromkeys(bad, "it holds nothing"))
             else:
                 encoded[name] = samples.inputs
         if asked and held > limit:
@@ -81,6 +87,13 @@ class Supply:
             )
         if encoded and decoding is not None:
             self._choose(encoded, decoding, limit - held, batch_size)
+
+    def _resident(self, x: Tensor, bad: dict[int, str]) -> Loader:
+        """In memory; samples of many lengths are drawn with others as long."""
+        vocabulary = self._modality.spec.vocabulary
+        if vocabulary is None:
+            return Resident(x, seed=self._seed, bad=bad)
+        return Bucketed(x, (x != vocabulary.pad).sum(dim=1), seed=self._seed, bad=bad)
 
     def _choose(
         self, encoded: dict[str, Files], decoding: Decoding, limit: int, batch_size: int

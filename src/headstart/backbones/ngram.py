@@ -1,0 +1,85 @@
+"""A bag of n-grams (fastText, Joulin et al., 2017, arXiv:1607.01759): fast, and hard to beat.
+
+Every run of one, two or three tokens has a vector, runs longer than one share a table by their
+hash; a text is the mean of its vectors. Where objectives ask what a hidden token was, a token is
+told by the runs around it, near ones by themselves and all by their mean (CBOW, Mikolov et al.,
+2013, arXiv:1301.3781; sent2vec, Pagliardini et al., 2018, arXiv:1703.02507).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from headstart.backbones.tokenwise import Pool, Tokenwise, embed
+from headstart.settings import Settings, setting
+from headstart.types import Batch, Features, Spec
+
+PRIME = 1_000_003
+NEAR = 5  # tokens to either side that tell a token by themselves
+
+
+class NgramConfig(Settings):
+    """Vectors, and how many of them."""
+
+    width: int = setting(64, "of each vector", flag="")
+    longest: int = setting(3, "tokens of the longest run", flag="")
+    buckets: int = setting(2**16, "vectors that runs longer than one share", flag="")
+    pool: Pool = setting("mean", "mean or max of the vectors", flag="")
+    dropout: float = setting(0.1, "share of runs left out in training", flag="")
+
+
+class Ngram(Tokenwise):
+    """The mean of the vectors of all runs of a text."""
+
+    Config: ClassVar[type[Settings]] = NgramConfig
+
+    def __init__(self, config: NgramConfig, spec: Spec) -> None:
+        nn.Module.__init__(self)
+        assert spec.vocabulary is not None
+        self.config = config
+        self.vocabulary = spec.vocabulary
+        self.pooling = config.pool
+        self.dim = self.token_dim = config.width
+        self.embedding = embed(spec.vocabulary, config.width)
+        self.runs = nn.Embedding(config.buckets, config.width)
+        nn.init.normal_(self.runs.weight, std=0.02)
+
+    def read(self, x: Tensor, there: Tensor) -> Tensor:
+        """What tokens say by themselves, together with what stands around them."""
+        h = self._vectors(x, there)
+        whole = h.sum(dim=1, keepdim=True) / there.sum(dim=1).clamp(min=1)[:, None, None]
+        near = F.avg_pool1d(h.transpose(1, 2), 2 * NEAR + 1, 1, NEAR).transpose(1, 2)
+        return h + near + whole
+
+    def forward(self, batch: Batch) -> Features:
+        """See `Tokenwise`; the text's vector is the mean of its runs' alone."""
+        from headstart.backbones.tokenwise import pool
+
+        there = batch.x != self.vocabulary.pad
+        h = self._vectors(batch.x, there)
+        return Features(pool(h, there, self.pooling), h, there)
+
+    def _vectors(self, x: Tensor, there: Tensor) -> Tensor:
+        """The sum of the vectors of all runs that end at each token, `[B, T, D]`."""
+        h = self._kept(self.embedding(x))
+        key = x
+        for order in range(1, self.config.longest):
+            before = F.pad(x, (order, 0), value=self.vocabulary.pad)[:, : x.shape[1]]
+            key = key * PRIME + before
+            known = (before != self.vocabulary.pad)[:, :, None]
+            h = h + self._kept(self.runs((key + order) % self.config.buckets)) * known
+        return h * there[:, :, None]
+
+    def _kept(self, h: Tensor) -> Tensor:
+        if not self.training or self.config.dropout == 0:
+            return h
+        kept = torch.rand(h.shape[:2], device=h.device) >= self.config.dropout
+        return h * kept[:, :, None] / (1 - self.config.dropout)
+
+    def layers(self) -> list[nn.Module]:
+        """One layer: all vectors are looked up at once."""
+        return [nn.ModuleList([self.embedding, self.runs])]
