@@ -84,8 +84,10 @@ def train(texts: Sequence[str], kind: Kind, size: int | None, *, lowercase: bool
         tokenizer.decoder = decoders.WordPiece()
         trainer = trainers.WordPieceTrainer(limit_alphabet=size // 2, **options)
     else:
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.Metaspace()])
-        tokenizer.decoder = decoders.Metaspace()
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [split, pre_tokenizers.Metaspace(prepend_scheme="never")]
+        )
+        tokenizer.decoder = decoders.Metaspace(prepend_scheme="never")
         trainer = trainers.UnigramTrainer(unk_token=UNKNOWN, **options)
     tokenizer.train_from_iterator(_spaced(texts), trainer, length=len(texts))
     return tokenizer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -51,19 +53,12 @@ def generate(
         ids += modality.tokenizer.encode(text, add_special_tokens=False).ids
     x = torch.tensor([ids] * count, device=run.device)
     generator = torch.Generator(device=run.device).manual_seed(seed)
-    made = _go_on(learner, x, tokens, temperature, top_p, generator)
+    made = _go_on(learner, x, tokens, lambda z: drawn(z, temperature, top_p, generator))
     return modality.texts(made.cpu())
 
 
 @torch.no_grad()
-def _go_on(
-    learner: CausalLM,
-    x: Tensor,
-    tokens: int,
-    temperature: float,
-    top_p: float,
-    generator: torch.Generator,
-) -> Tensor:
+def _go_on(learner: CausalLM, x: Tensor, tokens: int, draw: Callable[[Tensor], Tensor]) -> Tensor:
     """Texts `[B, T]` with up to `tokens` more; padded behind their ends."""
     v = learner.encoder.vocabulary
     over = torch.zeros(len(x), dtype=torch.bool, device=x.device)
@@ -71,7 +66,7 @@ def _go_on(
     for _ in range(tokens):
         logits = learner.next_logits(x).float()
         logits[:, never] = -torch.inf
-        following = drawn(logits, temperature, top_p, generator)
+        following = draw(logits)
         # The network may not see padding here; what an ended text goes on with is thrown away.
         x = torch.cat([x, following[:, None]], dim=1)
         over |= following == v.end
