@@ -157,7 +157,7 @@ def test_a_listing_is_read_again_only_where_a_folder_changed(folder, monkeypatch
     before = read_folder(folder).train
     scanned = []
     scan = listing._scan
-    monkeypatch.setattr(listing, "_scan", lambda f: scanned.append(f) or scan(f))
+    monkeypatch.setattr(listing, "_scan", lambda f, what: scanned.append(f) or scan(f, what))
     again = read_folder(folder).train
     assert scanned == []
     assert [str(p) for p in again.inputs] == [str(p) for p in before.inputs]

@@ -13,7 +13,7 @@ from torch import Tensor
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
 from headstart.report import answers, curves, maps, pictures
-from headstart.report.page import Plot, write_page
+from headstart.report.page import Passage, Plot, write_page
 from headstart.types import Batch
 from headstart.workflows.answer import open_for
 from headstart.workflows.config import DataConfig
@@ -38,6 +38,7 @@ def build(path: str | Path, *, device: str = "auto") -> Path:
     run = load_run(path, device)
     plots = [curves.losses(run), curves.metrics(run), curves.embedding(run)]
     missing = None
+    texts: list[Passage | None] = []
     try:
         x, samples = _test(run)
     except UserError as error:
@@ -45,9 +46,10 @@ def build(path: str | Path, *, device: str = "auto") -> Path:
     else:
         torch.default_generator.manual_seed(0)
         plots += _seen(run, x, samples)
+        texts = _read(run, x, samples)
     found = [plot for plot in plots if plot is not None]
     _save(run.folder.path / "plots", found)
-    write_page(run, found, missing)
+    write_page(run, found, missing, [passage for passage in texts if passage is not None])
     return run.folder.report
 
 
@@ -87,6 +89,21 @@ def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
         maps.embedding(run.embeddings(x[:MOST]), None if labels is None else labels[:MOST])
     )
     return plots
+
+
+def _read(run: LoadedRun, x: Tensor, samples: Samples) -> list[Passage | None]:
+    """What there is to read of a run of texts."""
+    if run.modality.spec.vocabulary is None:
+        return []
+    from headstart.report import passages
+
+    if run.task is None:
+        return [passages.guesses(run, x)]
+    assert samples.targets is not None  # `_test` keeps what has labels
+    targets = run.task.encode(samples.targets, "test")
+    outputs = run.outputs(x)
+    judged = (run, x, outputs, targets)
+    return [passages.mistakes(*judged), passages.decisions(*judged)]
 
 
 def _augmented(run: LoadedRun, x: Tensor) -> Plot:

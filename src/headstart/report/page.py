@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -32,6 +34,29 @@ class Plot:
         return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
+@dataclass(frozen=True)
+class Word:
+    """A piece of text. weight: 0 plain to 1, how strongly it is coloured."""
+
+    text: str
+    weight: float = 0.0
+
+    @property
+    def colour(self) -> str:
+        """Its background."""
+        return f"rgba(204, 102, 119, {0.75 * min(max(self.weight, 0.0), 1.0):.2f})"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A table of texts: its title, the heads of its columns, its rows, what to look for."""
+
+    title: str
+    heads: list[str]
+    rows: list[list[list[Word]]]
+    sentence: str
+
+
 def new_figure(width: float, height: float) -> tuple[Figure, Any]:
     """A figure with one pair of axes; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -49,7 +74,9 @@ def new_grid(rows: int, columns: int, side: float) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def write_page(run: LoadedRun, plots: list[Plot], missing: str | None) -> None:
+def write_page(
+    run: LoadedRun, plots: list[Plot], missing: str | None, passages: Sequence[Passage] = ()
+) -> None:
     """Write `report.html` into the run's folder."""
     from jinja2 import Environment
 
@@ -63,6 +90,7 @@ def write_page(run: LoadedRun, plots: list[Plot], missing: str | None) -> None:
         findings=health.get("findings", []),
         figures=_figures(run.result),
         plots=plots,
+        passages=passages,
         missing=missing,
         notes=run.result.get("notes", []),
         settings=to_yaml(run.config),
@@ -96,6 +124,9 @@ def _figures(result: dict[str, Any]) -> list[tuple[str, str]]:
     for name, value in (result.get("val") or {}).items():
         if isinstance(value, int | float):
             rows.append((f"validation {name.replace('_', ' ')}", f"{value:.4f}"))
+    guess = (result.get("val") or {}).get("guess")
+    if isinstance(guess, int | float):  # nats a token
+        rows.append(("validation perplexity", f"{math.exp(guess):.1f}"))
     for name, unit in (("parameters", ""), ("steps", ""), ("samples_per_second", "")):
         if result.get(name) is not None:
             rows.append((name.replace("_", " "), f"{result[name]:,.0f}{unit}"))
