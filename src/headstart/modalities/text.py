@@ -191,6 +191,10 @@ class Text:
         x = without_span(x, self.strengths["strong_cut"], v)
         return dropped(x, self.strengths["strong_drop"], v)
 
+    def describe(self, x: Tensor) -> None:  # noqa: ARG002 - the face
+        """Texts have no such description."""
+        return
+
     def texts(self, x: Tensor) -> list[str]:
         """Rows of token numbers `[B, T]` as text."""
         return [text.strip() for text in self.tokenizer.decode_batch(x.long().tolist())]

@@ -52,7 +52,19 @@ class AutoConfig(Settings):
     """What is tried, and for how long."""
 
     candidates: tuple[str, ...] = setting(
-        ("autoencoder", "denoising", "masked", "simclr", "vicreg", "barlow", "byol", "lejepa"),
+        (
+            "autoencoder",
+            "denoising",
+            "masked",
+            "simclr",
+            "vicreg",
+            "barlow",
+            "byol",
+            "lejepa",
+            "mlm",
+            "electra",
+            "tsdae",
+        ),  # fmt: skip
         "objectives to try; those that do not fit the network or the samples are left out",
         flag="",
     )

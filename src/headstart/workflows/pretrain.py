@@ -149,7 +149,9 @@ def _components(
     if "name" in asked:
         assemble.component(objectives.table, asked, "", "objective", early)
     dataset = given
-    if dataset is None and not (early.lines or faults.lines):  # a misspelt name need not wait for the data
+    if dataset is None and not (
+        early.lines or faults.lines
+    ):  # a misspelt name need not wait for the data
         dataset = assemble.open_data(config.data)
     kind = config.modality.get("name") or (dataset.kind if dataset else "image")
     modality = assemble.component(modalities.table, config.modality, kind, "modality", faults)
