@@ -1,4 +1,4 @@
-"""What predict and embed are given: any source of data, pictures by name, or an array."""
+"""What predict and embed are given: any source of data, pictures by name, texts, or an array."""
 
 from __future__ import annotations
 
@@ -13,22 +13,32 @@ from headstart.data.arrays import as_inputs
 from headstart.data.dataset import Kind, Samples
 from headstart.data.files import of_paths
 from headstart.data.listing import EXTENSIONS
+from headstart.data.records import SUFFIXES
 from headstart.data.sources import open_dataset
+from headstart.data.texts import as_array
 from headstart.errors import UserError
 
 
 def open_inputs(
-    inputs: str | Path | Sequence[str | Path] | NDArray[Any], split: str | None = None
+    inputs: str | Path | Sequence[str | Path] | NDArray[Any],
+    split: str | None = None,
+    kind: Kind = "image",
+    text_column: str | None = None,
 ) -> tuple[Samples, Kind]:
     """Samples to answer for, and their kind; targets are kept where there are any.
 
-    inputs: a source as `open_dataset` takes it, a picture's path, a list of such paths, or an
-        array `[N, F]`, `[N, H, W]` or `[N, H, W, C]`.
+    inputs: a source as `open_dataset` takes it, a picture's path, a list of such paths (of texts
+        themselves where that is the `kind` asked), or an array `[N, F]`, `[N, H, W]` or
+        `[N, H, W, C]`.
+    kind: of samples that a list stands for.
+    text_column: the column that holds the texts, where a table has one of that name.
     split: which split of a source; by default test where there is one, else all samples.
 
     Raises:
         UserError: a file is missing, a source has no such split, or nobody reads it.
     """
+    if kind == "text" and not isinstance(inputs, str | Path):
+        return _texts(list(inputs)), "text"
     if isinstance(inputs, np.ndarray):
         kind, array = as_inputs(inputs, "the input")
         return Samples(array), kind
@@ -39,7 +49,8 @@ def open_inputs(
         return _files([path]), "image"
     if path.is_dir() and split is None and (flat := _pictures_in(path)):
         return _files(flat), "image"
-    dataset = open_dataset(str(inputs))
+    tabular = path.suffix.lower() in SUFFIXES
+    dataset = open_dataset(str(inputs), text_column=text_column if tabular else None)
     name = split or ("test" if "test" in dataset.splits else "train")
     if name not in dataset.splits:
         raise UserError(f"{inputs} has no split '{name}'.", f"It has: {', '.join(dataset.splits)}.")
@@ -52,6 +63,15 @@ def _pictures_in(folder: Path) -> list[Path]:
     if any(entry.is_dir() or entry.suffix == ".csv" for entry in entries):
         return []
     return [entry for entry in entries if entry.suffix.lower() in EXTENSIONS]
+
+
+def _texts(texts: list[Any]) -> Samples:
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise UserError(f"text {i} is of type {type(text).__name__}; expected str.")
+    if not texts:
+        raise UserError("no texts were given.")
+    return Samples(as_array(texts))
 
 
 def _files(paths: list[Path]) -> Samples:

@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headstart.errors import UserError
+from headstart.errors import UserError, unknown
 from headstart.settings import Settings, setting
 from headstart.tasks.balance import class_weights, log_shares
 from headstart.tasks.base import Task
 from headstart.tasks.calibration import expected_calibration_error, fit_temperature
 
+MOST_SHOWN = 30  # classes whose F1 is told one by one
 Z95 = 1.959963984540054  # the normal law's 97.5 % point
 
 
@@ -29,6 +30,12 @@ class ClassificationConfig(Settings):
         "none",
         "for classes that differ in number: none; weights: each counts alike; logits: adjusted by"
         " how frequent each is",
+        flag="",
+    )
+    metric: str = setting(
+        "auto",
+        "the figure that chooses the best weights: accuracy, balanced_accuracy, macro_f1, or f1_"
+        " and a class; auto: accuracy, or balanced_accuracy where balance is asked for",
         flag="",
     )
     calibrate: bool = setting(
@@ -75,6 +82,11 @@ class Classification(Task):
         self.offset = log_shares(counts) if config.balance == "logits" else None
         if config.balance != "none":
             self.metric = "balanced_accuracy"
+        if config.metric != "auto":
+            known = ["accuracy", "balanced_accuracy", "macro_f1", *self._f1_names().values()]
+            if config.metric not in known:
+                raise unknown("figure", config.metric, known)
+            self.metric = config.metric
         linear = nn.Linear(dim, len(self.classes))
         nn.init.zeros_(linear.weight)
         nn.init.zeros_(linear.bias)
@@ -146,12 +158,14 @@ class Classification(Task):
         return (outputs / self.temperature).softmax(dim=-1)
 
     def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
-        """Accuracy with Wilson's interval, macro F1, calibration error, the confusion matrix."""
+        """Accuracy with Wilson's interval, F1, calibration error, the confusion matrix."""
         from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
         answers, truth = outputs.argmax(dim=1).cpu().numpy(), targets.cpu().numpy()
         accuracy = float((answers == truth).mean())
         labels, present = list(range(len(self.classes))), np.unique(truth)
+        each = f1_score(truth, answers, labels=labels, average=None, zero_division=0)
+        by_class = {name: float(each[i]) for i, name in self._f1_names().items()}
         return {
             "accuracy": accuracy,
             "error": 1.0 - accuracy,
@@ -159,11 +173,17 @@ class Classification(Task):
                 recall_score(truth, answers, labels=present, average="macro", zero_division=0)
             ),
             "macro_f1": float(f1_score(truth, answers, average="macro", zero_division=0)),
+            **by_class,
             "n": len(truth),
             "confidence_interval": wilson(accuracy, len(truth)),
             "ece": expected_calibration_error(self.probabilities(outputs), targets),
             "confusion": confusion_matrix(truth, answers, labels=labels).tolist(),
         }
+
+    def _f1_names(self) -> dict[int, str]:
+        """What the F1 of each class is called, where there are not too many."""
+        some = self.classes if len(self.classes) <= MOST_SHOWN else []
+        return {i: f"f1_{name}" for i, name in enumerate(some)}
 
     def columns(self, outputs: Tensor) -> dict[str, NDArray[np.generic]]:
         """`label`, then one probability a class."""

@@ -202,7 +202,9 @@ def _asked(
     on_bad: str,
 ) -> tuple[torch.Tensor, Samples, list[str]]:
     """What `ask` says of all inputs `[N, ...]`, the readable ones, and names of the others."""
-    samples, kind = open_inputs(inputs, split)
+    own: Kind = run.modality.state()["modality"]
+    column = run.config.get("data", {}).get("text_column")
+    samples, kind = open_inputs(inputs, split, own, column)
     _check_kind(run, kind, str(inputs) if isinstance(inputs, str | Path) else "the input")
     data = config_of(DataConfig, {"on_bad": on_bad})
     with Supply({"input": samples}, run.modality, data, seed=0, batch_size=CHUNK) as supply:

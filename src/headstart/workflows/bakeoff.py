@@ -64,7 +64,7 @@ class AutoConfig(Settings):
             "mlm",
             "electra",
             "tsdae",
-        ),  # fmt: skip
+        ),
         "objectives to try; those that do not fit the network or the samples are left out",
         flag="",
     )
