@@ -109,9 +109,7 @@ def main() -> None:
     if options.quick:
         options.rounds, options.steps, options.batch_size = 2, 2, 16
     samples = open_dataset(options.texts).train
-    faults = Faults()
-    config = resolve(Text.Config, {}, faults)
-    text = Text.fit(samples, config)
+    text = Text.fit(samples, resolve(Text.Config, {}, Faults()))
     x, _ = text.tensor(samples)
     pad = text.vocabulary.pad
     learner, counting = learner_of(text), Counting(text)
