@@ -175,14 +175,14 @@ def tuned(data: str, start: hs.Run | None, asked: argparse.Namespace) -> dict[st
     path = asked.out / "finetune.yaml"
     size = {} if start or asked.size is None else {"modality": {"size": asked.size}}
     path.write_text(json.dumps({"training": {"threads": 1}, **size}))
-    runs = [
-        hs.finetune(
+    accuracies = []
+    for draw in range(asked.draws):
+        run = hs.finetune(
             data, start=start, labels_per_class=PER_CLASS, seed=draw, config=path,
             steps=asked.finetune_steps, out=asked.out / "tuned", overwrite=True,
-        )
-        for draw in range(asked.draws)
-    ]  # fmt: skip
-    return {"fine-tuned": [run.result["test"]["accuracy"] for run in runs]}
+        )  # fmt: skip
+        accuracies.append(run.result["test"]["accuracy"])  # read before the next takes its folder
+    return {"fine-tuned": accuracies}
 
 
 def features(run: LoadedRun, dataset: Dataset) -> Features:
