@@ -3,6 +3,7 @@ import re
 import shutil
 
 from headstart.report import build
+from headstart.report.page import _figures
 
 
 def test_page_is_self_contained_and_agrees_with_the_result(model_run):
@@ -29,3 +30,23 @@ def test_report_survives_lost_data_and_escapes_what_it_shows(tmp_path, encoder_r
     page = build(run).read_text()
     assert "could not be read again" in page
     assert "<script>" not in page
+
+
+def test_the_page_says_at_what_temperature_and_what_was_tried():
+    tried = [
+        {"objective": "byol", "score": 0.15},
+        {"objective": "masked", "score": None},
+        {"objective": "simclr", "score": 0.4},
+    ]
+    rows = dict(
+        _figures(
+            {
+                "test": {"accuracy": 0.9, "ece": 0.0123},
+                "calibration": {"temperature": 1.25},
+                "bakeoff": {"judged_by": "views found", "tried": tried},
+            }
+        )
+    )
+    assert rows["test ece"] == "0.0123"
+    assert rows["temperature of probabilities"] == "1.250"
+    assert rows["tried, by views found"] == "simclr 0.400, byol 0.150"

@@ -109,7 +109,8 @@ def _figures(result: dict[str, Any]) -> list[tuple[str, str]]:
     """The rows of the table of figures."""
     rows: list[tuple[str, str]] = []
     test = result.get("test") or {}
-    for name in ("accuracy", "macro_f1", "mse", "rmse", "mae", "r2", "mean_predictor_mse"):
+    names = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "mse", "rmse", "mae", "r2")
+    for name in (*names, "mean_predictor_mse"):
         if test.get(name) is not None:
             rows.append((f"test {name.replace('_', ' ')}", f"{test[name]:.4f}"))
     if "confidence_interval" in test:
@@ -117,6 +118,13 @@ def _figures(result: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("95 % interval of accuracy", f"{low:.4f} to {high:.4f}"))
     if "n" in test:
         rows.append(("test samples", f"{test['n']:,}"))
+    if result.get("calibration"):
+        rows.append(("temperature of probabilities", f"{result['calibration']['temperature']:.3f}"))
+    if result.get("bakeoff"):
+        scores = {t["objective"]: t["score"] for t in result["bakeoff"]["tried"] if t["score"]}
+        best_first = sorted(scores, key=lambda name: scores[name], reverse=True)
+        tried = ", ".join(f"{name} {scores[name]:.3f}" for name in best_first)
+        rows.append((f"tried, by {result['bakeoff']['judged_by']}", tried))
     if result.get("labels"):
         rows.append(("labels used", f"{result['labels']:,}"))
     if result.get("start"):

@@ -17,7 +17,7 @@ from headstart.data.dataset import Samples
 from headstart.data.loader import Loader, Shuffled
 from headstart.data.mixed import Mixed
 from headstart.parts.learner import Learner
-from headstart.settings import Faults, Settings, as_plain, resolve
+from headstart.settings import Duration, Faults, Settings, as_plain, resolve
 from headstart.tasks.distillation import Distillation, DistillationConfig, taught
 from headstart.tasks.self_training import (
     UNLABELLED,
@@ -104,7 +104,7 @@ class Pupil:
             return y
         return y[:, 0].long() if self.network.task.classes_apart else y[:, 0]
 
-    def duration(self, asked: Any, samples: int, batch_size: int) -> Any:
+    def duration(self, asked: Duration | None, samples: int, batch_size: int) -> Duration:
         """How long it is trained."""
         alone = self.learner is self.network
         epochs = EPOCHS if alone else EPOCHS_WITH_REST
