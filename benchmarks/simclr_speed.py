@@ -11,8 +11,9 @@ dependency of the project:
     python3 -m venv /tmp/rival && /tmp/rival/bin/pip install torch torchvision lightly
 
 Both take turns in short rounds, so that whatever else the machine does hits both; medians over
-rounds. Each round also times a matrix product, with which the arithmetic of the step is compared.
-On a machine that others use, processor time is the steadier measure: it is given beside the clock.
+rounds. Each round also times matrix products of several sizes, with the fastest of which the
+arithmetic of the step is compared; what falls on the border of zeros around a picture is no
+arithmetic, as oneDNN's direct convolution skips it. On a machine that others use, processor time is the steadier measure: it is given beside the clock.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ from headstart.training.config import TrainingConfig
 from headstart.training.engine import Engine, place
 from headstart.types import Batch, Features
 
-PRODUCT = 3 * 2 * 1536**3  # operations of a round's matrix products
+SIZES = (256, 512, 1024, 1536)  # of the matrix products, of which the fastest is the yardstick
+PRODUCT = 2 * 1536**3  # operations of each
 
 
 class Spent(NamedTuple):
@@ -75,32 +77,40 @@ class Encoder(Backbone):
         return [self.net]
 
 
-class Turns:
-    """Pictures' preparation, which lets the others have their turn every few steps.
+class Timed:
+    """Pictures' preparation, which adds up the processor time of augmentation."""
 
-    One training runs through all rounds, as a user's does; each step begins with `augment`.
-    """
-
-    def __init__(self, image: Image, steps: int, interlude: Callable[[], None]) -> None:
-        self.image, self.steps, self.interlude = image, steps, interlude
-        self.spent: list[Spent] = []
-        self.augmenting: list[float] = []
-        self.count = 0
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.augmenting = 0.0
 
     def prepare(self, x: Tensor) -> Tensor:
         return self.image.prepare(x)
 
     def augment(self, x: Tensor, strength: Literal["weak", "strong"] = "weak") -> Tensor:
-        if self.count % self.steps == 0:
-            if self.count:
+        begun = now()
+        made = self.image.augment(x, strength)
+        self.augmenting += (now() - begun).processor
+        return made
+
+
+class InTurns(Engine):
+    """The engine, which lets the others have their turn every few steps.
+
+    One training runs through all rounds, as a user's does.
+    """
+
+    def take_turns(self, steps: int, interlude: Callable[[], None]) -> None:
+        self.steps, self.interlude = steps, interlude
+        self.spent: list[Spent] = []
+
+    def step(self) -> None:
+        if self.at.step % self.steps == 0:
+            if self.at.step:
                 self.spent.append(now() - self.since)
                 self.interlude()
             self.since = now()
-        self.count += 1
-        begun = now()
-        made = self.image.augment(x, strength)
-        self.augmenting.append((now() - begun).processor)
-        return made
+        super().step()
 
 
 def train(
@@ -110,7 +120,7 @@ def train(
     # SimCLR's set for small pictures has no blur, on either side.
     augment = AugmentConfig(kind="photos", strong=Strengths(blur=0.0))
     image = Image.fit(Samples(array), ImageConfig(augment=augment))
-    turns = Turns(image, options.steps, interlude)
+    timed = Timed(image)
     torch.manual_seed(0)
     cls = objectives.table.load("simclr")
     config = cls.Config(temperature=0.2, projector=PROJECTOR[1:])
@@ -118,12 +128,14 @@ def train(
     training = TrainingConfig(threads=options.threads, schedule="constant", warmup=0.0, clip=None)
     place(learner, training)
     steps = options.steps * (options.rounds + 1) + 1
-    engine = Engine(
-        learner, training, Resident(image.tensor(Samples(array))[0]), turns,
+    engine = InTurns(
+        learner, training, Resident(image.tensor(Samples(array))[0]), timed,
         duration=Duration(steps, "steps"), batch_size=options.batch_size, seed=0,
     )  # fmt: skip
+    engine.take_turns(options.steps, interlude)
     engine.fit()
-    return turns.spent, statistics.median(turns.augmenting[options.steps :])
+    assert len(engine.spent) == options.rounds + 1
+    return engine.spent, timed.augmenting / steps
 
 
 class Rival:
@@ -166,14 +178,21 @@ def pictures(count: int) -> np.ndarray:
     return made
 
 
-def matrix_product(size: int = 1536) -> Spent:
-    """What `PRODUCT` operations of `torch.mm` spend, float32."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    torch.mm(a, b)
+def matrix_product() -> Spent:
+    """What `PRODUCT` operations of `torch.mm` spend at the size that is fastest here, float32."""
+    return min((product_of(size) for size in SIZES), key=lambda spent: spent.clock)
+
+
+def product_of(size: int) -> Spent:
+    """What about `PRODUCT` operations spend on products of this size, scaled to just as many."""
+    a, b, out = torch.randn(size, size), torch.randn(size, size), torch.empty(size, size)
+    torch.mm(a, b, out=out)
+    times = -(-PRODUCT // (2 * size**3))
     begun = now()
-    for _ in range(int(PRODUCT / (2 * size**3))):
-        torch.mm(a, b)
-    return now() - begun
+    for _ in range(times):
+        torch.mm(a, b, out=out)
+    share = PRODUCT / (times * 2 * size**3)
+    return Spent(*(share * seconds for seconds in now() - begun))
 
 
 def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, list[Spent]], float]:
