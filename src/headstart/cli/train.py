@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,25 +26,14 @@ Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
 def pretrain(options: Namespace) -> None:
     """`headstart pretrain`."""
     config = _config(PretrainConfig, options, objective=options.objective)
-    say = speaker(quiet=options.quiet)
-    with RunFolder.create(
-        options.out, resume=options.resume, overwrite=options.overwrite
-    ) as folder:
+    with _begun(options) as (folder, heard):
         from headstart.workflows.pretrain import pretrain as work
         from headstart.workflows.twins import ARTICLE, mended_twin
 
-        with progress_display(quiet=options.quiet) as display:
-            result = work(
-                config,
-                folder,
-                resume=options.resume,
-                around=_around(options),
-                display=display,
-                say=say,
-            )
-            if options.preset == ARTICLE:
-                say("now its mended twin, for as long")
-                result["mended"] = mended_twin(config, folder, display=display, say=say)
+        result = work(config, folder, resume=options.resume, around=_around(options), **heard)
+        if options.preset == ARTICLE:
+            heard["say"]("now its mended twin, for as long")
+            result["mended"] = mended_twin(config, folder, **heard)
     if "mended" in result and not options.json:
         _compare(result)
     if "bakeoff" in result and not options.json and processes.is_first():
@@ -59,22 +50,22 @@ def finetune(options: Namespace) -> None:
     config = _config(
         FinetuneConfig, options, task=options.task, start=options.start, mode=options.mode
     )
-    say = speaker(quiet=options.quiet)
-    with RunFolder.create(
-        options.out, resume=options.resume, overwrite=options.overwrite
-    ) as folder:
+    with _begun(options) as (folder, heard):
         from headstart.workflows.finetune import finetune as work
 
-        with progress_display(quiet=options.quiet) as display:
-            result = work(
-                config,
-                folder,
-                resume=options.resume,
-                around=_around(options),
-                display=display,
-                say=say,
-            )
+        result = work(config, folder, resume=options.resume, around=_around(options), **heard)
     _finish(options, result, f"headstart predict {options.out} INPUT --out answers.csv")
+
+
+@contextmanager
+def _begun(options: Namespace) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
+    """The run's folder, and what shows and says how it goes."""
+    say = speaker(quiet=options.quiet)
+    with (
+        RunFolder.create(options.out, resume=options.resume, overwrite=options.overwrite) as folder,
+        progress_display(quiet=options.quiet) as display,
+    ):
+        yield folder, {"display": display, "say": say}
 
 
 def _around(options: Namespace) -> Around:
