@@ -29,8 +29,8 @@ def flops_of_a_step(images: int) -> float:
     """Multiply-adds (as 2 operations each) of the convolutions on two views of each image.
 
     Those with the zeros around a picture are not counted, for nobody computes them: on a side of 4
-    they are 31 % of what kernel times pixels gives, on a side of 2 56 %. Forward, then backward to weights and to inputs: three times the forward, but the first layer
-    owes its input no gradient.
+    they are 31 % of what kernel times pixels gives, on a side of 2 56 %. Forward, then backward to
+    weights and to inputs: three times the forward, but the first layer owes its input no gradient.
     """
     total, side = 0.0, SIDE
     for i, (narrow, wide) in enumerate(zip((3, *WIDTHS), WIDTHS, strict=False)):

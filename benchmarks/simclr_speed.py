@@ -13,7 +13,8 @@ dependency of the project:
 Both take turns in short rounds, so that whatever else the machine does hits both; medians over
 rounds. Each round also times matrix products of several sizes, with the fastest of which the
 arithmetic of the step is compared; what falls on the border of zeros around a picture is no
-arithmetic, as oneDNN's direct convolution skips it. On a machine that others use, processor time is the steadier measure: it is given beside the clock.
+arithmetic, as oneDNN's direct convolution skips it. On a machine that others use, processor time is
+the steadier measure: it is given beside the clock.
 """
 
 from __future__ import annotations
