@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from headstart import objectives
+from headstart import collectives, objectives
 from headstart.data.named import read_named
 from headstart.data.splits import ensure_test
 from headstart.errors import InterruptedRunError, UserError
@@ -23,6 +23,7 @@ from headstart.workflows.finetune import finetune
 from headstart.workflows.pretrain import pretrain
 from headstart.workflows.request import config_of
 from learners import ROWS
+from samples import backbone, engine, supervised
 
 TRAINING = {
     "duration": "12 steps", "batch_size": 32, "threads": 1, "ema": 0.8,
@@ -34,7 +35,9 @@ TRAINING = {
 NETWORK = {"name": "mlp", "widths": [16, 8]}
 # Several views, batch norm and comparisons over the global batch; noise and masks drawn inside;
 # a loss that is no mean; two players; labels.
-NAMES = ("simclr", "denoising", "variational", "two-players", "classification")
+NAMES = (
+    "simclr", "denoising", "inpainting", "variational", "two-players", "gan", "classification",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -126,14 +129,19 @@ def test_two_processes_train_the_curve_of_one(runs, name):
         torch.testing.assert_close(theirs[key], value, rtol=1e-3, atol=1e-5)
 
 
-def test_all_stop_on_a_signal_to_one_and_one_goes_on_alone(tmp_path, digits, runs):
-    class Killer:
-        def update(self, progress, text):
-            if progress >= 0.5:
-                os.kill(os.getpid(), signal.SIGTERM)
+class Killer:
+    """Sends this process a signal half way."""
 
+    def update(self, progress, text):
+        if progress >= 0.5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("shard", [False, True])
+def test_all_stop_on_a_signal_to_one_and_one_goes_on_alone(tmp_path, digits, runs, shard):
     def interrupted(rank):
-        train("simclr", tmp_path / "cut", digits, display=Killer() if rank == 1 else None)
+        killer = Killer() if rank == 1 else None
+        train("simclr", tmp_path / "cut", digits, display=killer, shard=shard)
 
     assert together(interrupted, tmp_path) == [143, 143], said(tmp_path)
     step = checkpoints.newest(RunFolder(tmp_path / "cut"))["progress"]["step"]
@@ -142,6 +150,46 @@ def test_all_stop_on_a_signal_to_one_and_one_goes_on_alone(tmp_path, digits, run
     np.testing.assert_allclose(
         curve(tmp_path / "cut"), curve(runs / "simclr-one"), rtol=2e-4, atol=1e-6
     )
+
+
+def test_weights_spread_over_processes_train_the_curve_of_one(tmp_path, digits, runs):
+    """Two players, whose gradients come apart; a run begun by one process, with moments to share."""
+    adamw = {"optimizer": "adamw", "lr": 0.001, "accumulate": 2}
+    with pytest.raises(InterruptedRunError):
+        train("autoencoder", tmp_path / "cut", digits, display=Killer(), **adamw)
+    train("autoencoder", tmp_path / "one", digits, **adamw)
+
+    def spread(rank):
+        train("two-players", tmp_path / "two", digits, shard=True)
+        train("autoencoder", tmp_path / "cut", digits, resume=True, shard=True, **adamw)
+
+    assert together(spread, tmp_path) == [0, 0], said(tmp_path)
+    for found, expected in (("two", runs / "two-players-one"), ("cut", tmp_path / "one")):
+        np.testing.assert_allclose(curve(tmp_path / found), curve(expected), rtol=1e-3, atol=1e-6)
+        ours, theirs = (
+            load_file(run / "model.safetensors") for run in (expected, tmp_path / found)
+        )
+        for key, value in ours.items():
+            torch.testing.assert_close(theirs[key], value, rtol=1e-3, atol=1e-5)
+
+
+def test_each_process_holds_its_part_and_what_needs_whole_tensors_is_refused(tmp_path):
+    def work(rank):
+        collectives.join(torch.device("cpu"))
+        learner = supervised(encoder=backbone("conv", widths=[8, 16]), pretrained=False)
+        count = sum(p.numel() for p in learner.parameters())
+        made = engine(learner, 2, shard=True)
+        own = [p for group in made.optimisers["all"].param_groups for p in group["params"]]
+        assert sum(p.numel() for p in own) < 0.6 * count
+        assert sum(p.numel() for p in learner.parameters()) == 0
+        made.fit()
+        assert sum(p.numel() for p in learner.parameters()) == count
+        moments = [s["exp_avg"] for s in made.optimisers["all"].state.values()]
+        assert sum(m.numel() for m in moments) < 0.6 * count
+        with pytest.raises(UserError, match="muon needs whole ones"):
+            engine(supervised(pretrained=False), 2, shard=True, optimizer="muon")
+
+    assert together(work, tmp_path) == [0, 0], said(tmp_path)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, digits):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headstart import collectives
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
 from headstart.modalities.base import Strength
@@ -86,8 +87,9 @@ class Numeric:
         if share == 0.0:
             return x
         columns = torch.arange(x.shape[1], device=x.device)
-        others = x[torch.randint(len(x), x.shape, device=x.device), columns]
-        return torch.where(torch.rand_like(x) < share, others, x)
+        everyone = collectives.gather(x)  # of the global batch
+        rows = collectives.local(torch.randint(len(everyone), everyone.shape, device=x.device))
+        return torch.where(collectives.rand_like(x) < share, everyone[rows, columns], x)
 
     def describe(self, x: Tensor) -> None:  # noqa: ARG002 - any numbers
         """Nothing is known of columns of numbers in general."""

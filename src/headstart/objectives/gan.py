@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn import Parameter
 
+from headstart import collectives
 from headstart.backbones.base import Backbone
 from headstart.parts.adversarial import Critic, Generator, Trunk
 from headstart.parts.laws import diversity, frechet_distance, reduced
@@ -106,7 +107,7 @@ class GAN(Learner):
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - no phases
         """The loss of one side; it leaves no gradient on the other's parameters."""
-        drawn = torch.randn(len(batch.x), self.config.code, device=batch.x.device)
+        drawn = collectives.randn_like(batch.x.new_empty(len(batch.x), self.config.code))
         if player == "discriminator":
             with torch.no_grad():
                 x, codes = self._pairs(batch, drawn)
@@ -122,7 +123,8 @@ class GAN(Learner):
 
     def _judging(self, x: Tensor, code: Tensor, weight: int) -> Step:
         scores = self._scores(x, code)  # [2B, 3]
-        nearby = self._scores(x + STEP * torch.randn_like(x), code + STEP * torch.randn_like(code))
+        aside = [collectives.randn_like(part, 2) for part in (x, code)]  # of real and made ones
+        nearby = self._scores(x + STEP * aside[0], code + STEP * aside[1])
         real, made = scores.chunk(2)
         step = Step.sum(
             weight,

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from headstart import collectives
 from headstart.backbones.base import Backbone
 from headstart.objectives.autoencoder import code_layer, mean_sample_loss
 from headstart.parts.decoders import Output, decoder_for
@@ -81,17 +82,18 @@ def holes(x: Tensor, ratio: float, block: int) -> Tensor:
     Returns booleans that broadcast against `x`.
     """
     if x.ndim != 4:
-        return _chosen(len(x), x[0].numel(), ratio, x.device).view(x.shape)
+        return _chosen(x.new_empty(len(x), x[0].numel()), ratio).view(x.shape)
     b, _, height, width = x.shape
     rows, columns = -(-height // block), -(-width // block)
-    coarse = _chosen(b, rows * columns, ratio, x.device).view(b, 1, rows, columns)
+    coarse = _chosen(x.new_empty(b, rows * columns), ratio).view(b, 1, rows, columns)
     fine = coarse.repeat_interleave(block, dim=2).repeat_interleave(block, dim=3)
     return fine[:, :, :height, :width]
 
 
-def _chosen(samples: int, cells: int, ratio: float, device: torch.device) -> Tensor:
-    rank = torch.rand(samples, cells, device=device).argsort(dim=1).argsort(dim=1)
-    return rank < max(1, round(ratio * cells))
+def _chosen(like: Tensor, ratio: float) -> Tensor:
+    """Of the cells of each sample, `[B, cells]` as `like`, those that are hidden."""
+    rank = collectives.rand_like(like).argsort(dim=1).argsort(dim=1)
+    return rank < max(1, round(ratio * like.shape[1]))
 
 
 def loss_in_holes(guess: Tensor, target: Tensor, hidden: Tensor) -> Tensor:

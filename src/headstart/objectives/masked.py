@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from headstart import collectives
 from headstart.backbones.base import Backbone
 from headstart.backbones.patched import Patched, patchify, unpatchify
 from headstart.backbones.vit import Block, pick, sincos
@@ -89,7 +90,7 @@ class Masked(Learner):
     def _order(self, batch: Batch) -> Tensor:
         """A random order of each picture's patches, `[B, N]`; the first ones stay visible."""
         patches = self.encoder.grid[0] * self.encoder.grid[1]
-        return torch.rand(len(batch.x), patches, device=batch.x.device).argsort(dim=1)
+        return collectives.rand_like(batch.x.new_empty(len(batch.x), patches)).argsort(dim=1)
 
     def _target(self, batch: Batch) -> Tensor:
         patches = patchify(batch.x, self.encoder.patch)  # [B, N, P·P·C]

@@ -45,6 +45,12 @@ class TrainingConfig(Settings):
     compile: Literal["auto", "on", "off"] = setting(
         "auto", "compile the step; auto does for long runs on CUDA"
     )
+    precision: Literal["auto", "fp32", "bf16"] = setting(
+        "auto", "bf16 lets networks compute in bfloat16; auto does on CUDA devices that have it"
+    )
+    shard: bool = setting(
+        False, "spread weights over processes (FSDP): for networks that one device cannot hold"
+    )
     log: tuple[str, ...] = setting(
         (), "also send figures to tensorboard, mlflow, wandb or trackio; repeatable"
     )

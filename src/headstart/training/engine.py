@@ -23,19 +23,22 @@ from headstart.errors import InterruptedRunError, UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
-from headstart.training import checkpoints, devices, going_on, optimisers, timed
+from headstart.training import devices, going_on, optimisers, timed
 from headstart.training.averaging import average_of
 from headstart.training.config import TrainingConfig
 from headstart.training.gradients import Gradient, check_cut, cut, norm_of
 from headstart.training.guard import Guard
 from headstart.training.judge import Judge
+from headstart.training.keeping import Keeper
 from headstart.training.logbook import Logbook
 from headstart.training.memory import kept_memory
 from headstart.training.norms import share_norms
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
+from headstart.training.precision import Precision
 from headstart.training.profiling import Clock
 from headstart.training.progress import Progress
+from headstart.training.sharding import Shards
 from headstart.training.signals import StopRequest
 from headstart.training.timed import Around
 from headstart.training.watching import Display, Preparation, Validation, Watcher
@@ -87,24 +90,27 @@ class Engine:
         self.at = Progress()
         self.pace = Pace(config.checkpoint_every)
         self.planned: Plan | None = plan_for(duration, config, batch_size, len(data))
-        rates = learner.rates()
+        self.shards = Shards(learner, config, self.device)
+        trained = self.shards.trained
+        rates = self.shards.rates()
         self.optimisers: dict[str, Optimizer] = {
             name: optimisers.build(parameters, config, rates, self.device)
-            for name, parameters in learner.players().items()
+            for name, parameters in self.shards.players().items()
         }
         self._parameters = {
             name: [p for group in o.param_groups for p in group["params"]]
             for name, o in self.optimisers.items()
         }
         self.logbook = Logbook(folder, display, self.watchers, len(data))
-        self._guard = Guard(learner, self.optimisers.values(), self.device)
-        self._average = average_of(learner, config, self.optimisers.values(), self._first_batches)
-        self._judge = Judge(learner, self._average, config.patience)
-        self._forward: Callable[..., Step] = learner
+        self._guard = Guard(trained, self.optimisers.values(), self.device)
+        self._average = average_of(trained, config, self.optimisers.values(), self._first_batches)
+        self.judge = Judge(self.shards, self._average, config.patience)
+        self._precision = Precision(trained, self.device, config.precision)
+        self._forward: Callable[..., Step] = trained
         self.clock: Clock | None = None
         self._watched: dict[str, Any] = {}
         self._started = time.monotonic()
-        self._saved_step, self._saved_time = 0, time.monotonic()
+        self.keeper = Keeper(self)
         check_cut(learner, config.accumulate)
         if batch_size % self.processes:
             raise UserError(
@@ -133,24 +139,26 @@ class Engine:
         if resume:
             going_on.restore(self)
             self._started -= self.at.seconds
-        self.learner.train()
+        self.shards.trained.train()
         if self.planned is None:
             self.planned = timed.plan(self)
         if devices.compiles(self.config.compile, self.device, self.plan.total):
             # Around the learner, which keeps the names of its weights.
-            self._forward = torch.compile(self.learner)
-        self._saved_step, self._saved_time = self.at.step, time.monotonic()
-        for watcher in self.watchers:
-            watcher.on_start(self)
+            self._forward = torch.compile(self.shards.trained)
+        self.keeper.restart()
+        with self.shards.whole():
+            for watcher in self.watchers:
+                watcher.on_start(self)
         self.pace.restart()
         self.pace.checked = time.monotonic()
         with StopRequest() as stop:
             while self.at.step < self.plan.total and not self.at.stopped_early:
                 self.step()
                 self._between_steps(stop)
-        if self.at.step > self._saved_step:
+        if self.at.step > self.keeper.step:
             self.save()
-        self._judge.choose()
+        self.judge.choose()
+        self._precision.end()
         for watcher in self.watchers:
             self._watched |= watcher.on_end(self.learner, self.at)
         return self.at
@@ -168,9 +176,9 @@ class Engine:
             if not self._turn(name, optimiser, batch, progress, rate):
                 break
         else:
-            self.learner.after_step(progress)
+            self.shards.trained.after_step(progress)
             if self._average is not None:
-                self._average.update(self.learner, self.at.step)
+                self._average.update(self.shards.trained, self.at.step)
         self._guard.end()
         self.at.step += 1
         self.at.position += self.batch_size
@@ -184,15 +192,17 @@ class Engine:
         parameters = self._parameters[player]
         optimisers.set_rate(optimiser, rate)
         optimiser.zero_grad(set_to_none=True)
-        gradient, steps = Gradient(parameters, len(batch), self.config.accumulate), []
-        for part in cut(batch, self.config.accumulate):
-            with self.phase("forward"):
+        parts, apart = self.config.accumulate, self.shards.apart
+        gradient, steps = Gradient(parameters, len(batch), parts, averaged=apart), []
+        for part in cut(batch, parts):
+            with self.phase("forward"), self._precision.training():
                 steps.append(self._forward(part, player=player, progress=progress))
             with self.phase("backward"):
                 gradient.add(steps[-1])
         with self.phase("optimiser"):
+            self.shards.take_gradients()
             loss = gradient.finish()
-            norm = norm_of(parameters, self.config.clip)
+            norm = norm_of(parameters, self.config.clip, apart=apart)
             taken = self._guard.step(optimiser, loss, norm)
         prefix = "" if len(self.optimisers) == 1 else f"{player}/"
         for step in steps:
@@ -219,25 +229,22 @@ class Engine:
             torch.get_device_module(self.device).manual_seed(seed)
 
     def _drawn(self) -> tuple[Tensor, Tensor | None]:
-        """The next global batch; each process reads its part of it and hands it to the others."""
+        """This process's rows of the next global batch; it reads no others."""
         share = self.batch_size // self.processes
-        x, y = self._moved(*self.data.at(self.at.position + collectives.rank() * share, share))
-        return collectives.gather(x), None if y is None else collectives.gather(y)
+        return self.data.at(self.at.position + collectives.rank() * share, share)
 
     def batch(self, x: Tensor, y: Tensor | None) -> Batch:
-        """Compact samples `[B, ...]` → what the learner trains on: its views, augmented.
+        """Compact samples `[B, ...]` of this process → what the learner trains on: its views.
 
-        Of several processes each augments the global batch alike, and takes its own rows.
+        What augmentation draws is drawn for the global batch, and each process takes its rows.
         """
         x, y = self._moved(x, y)
-        own_y = None if y is None else collectives.local(y)
         if not (self.learner.augment or self.learner.views > 1):
-            return Batch(self.preparation.prepare(collectives.local(x)), own_y)
+            return Batch(self.preparation.prepare(x), y)
         strengths = self.learner.strengths()
-        clean = self.preparation.prepare(collectives.local(x)) if self.learner.clean else None
+        clean = self.preparation.prepare(x) if self.learner.clean else None
         moved = torch.cat([self.preparation.augment(x, strength) for strength in strengths])
-        views = len(strengths)
-        return Batch(collectives.local(moved, views), own_y, views, clean)
+        return Batch(moved, y, len(strengths), clean)
 
     def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
         """Compact samples `[B, ...]` → one view each, as they are."""
@@ -277,7 +284,7 @@ class Engine:
         every = STEPS_A_VOTE if many and self.device.type != "cpu" else 1
         if self.at.step % every and self.at.step != self.plan.total:
             return 0, False, 0
-        save = self._checkpoint_due()
+        save = self.keeper.due()
         total = timed.revision(self.plan, self.pace, self.at)
         if not many:
             return stop.signal or 0, save, total
@@ -286,15 +293,6 @@ class Engine:
             stop.signal or 0, int(save and first), total if first else 0
         )
         return signal_number, bool(saves), total
-
-    def _checkpoint_due(self) -> bool:
-        if self.folder is None:
-            return False
-        steps = self.config.checkpoint_every.steps(self.batch_size, len(self.data))
-        if steps is None:
-            passed = time.monotonic() - self._saved_time
-            return passed >= 60 * self.config.checkpoint_every.amount
-        return self.at.step - self._saved_step >= steps
 
     def _settle(self) -> None:
         """Count the steps that were skipped; too many in a row end the run."""
@@ -308,7 +306,9 @@ class Engine:
         self.at.skipped += len(skipped)
         if skipped and self.watchers:
             self._seed(skipped[-1])
-            batch = self.batch(*self.data.at(skipped[-1] * self.batch_size, self.batch_size))
+            with collectives.apart():
+                whole = self.data.at(skipped[-1] * self.batch_size, self.batch_size)
+                batch = self.batch(*whole)
             for watcher in self.watchers:
                 watcher.on_skip(batch, skipped[-1])
         if self.at.skipped_in_a_row >= PATIENCE_WITH_NAN:
@@ -322,7 +322,8 @@ class Engine:
     def _log(self) -> None:
         self._settle()
         self.pace.measure()
-        self.logbook.training(self.at, self.plan.rate(self.at.step - 1, self.config))
+        with self.shards.whole():
+            self.logbook.training(self.at, self.plan.rate(self.at.step - 1, self.config))
         metric = None if self.validation is None else self.validation.metric
         left = self.pace.left(self.plan, self.at.step)
         self.logbook.show(self.plan.progress(self.at.step), self.at, metric, left)
@@ -331,7 +332,12 @@ class Engine:
         """Judge the learner now; `at` and the best weights remember it."""
         assert self.validation is not None
         with self.pace.timing("validation"), self.phase("validation"):
-            return self._judge.validate(self.validation, self.watchers, self.at, self.seed)
+            return self.judge.validate(self.validation, self.watchers, self.at, self.seed)
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        self._settle()
+        self.keeper.save()
 
     # ---------------------------------------------------------------- what is said of it
 
@@ -351,6 +357,7 @@ class Engine:
             "steps": at.step,
             "batch_size": self.batch_size,
             "processes": self.processes,
+            "precision": "bf16" if self._precision.half else "fp32",
             "epochs": at.position / len(self.data),
             "samples_per_second": at.position / max(at.seconds, 1e-9),
             "loss": at.last_loss,
@@ -358,42 +365,6 @@ class Engine:
             "stopped_early": at.stopped_early,
             **self._watched,
         }
-
-    # ---------------------------------------------------------------- state
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that a run needs to go on as if it had never stopped."""
-        return {
-            "learner": self.learner.state_dict(),
-            "optimisers": {name: o.state_dict() for name, o in self.optimisers.items()},
-            "progress": dict(vars(self.at)),
-            "plan": None if self.planned is None else dict(vars(self.planned)),
-            "duration": str(self.duration),
-            "judge": self._judge.state_dict(),
-            "figures": self.logbook.figures.state_dict(),
-            "watchers": {w.name: w.state_dict() for w in self.watchers if w.name},
-        }
-
-    def load_state_dict(self, tree: dict[str, Any]) -> None:
-        """Take up what `state_dict` gave."""
-        self.learner.load_state_dict(tree["learner"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(tree["optimisers"][name])
-        self.at = Progress(**tree["progress"])
-        self.planned = None if tree["plan"] is None else Plan(**tree["plan"])
-        self._judge.load_state_dict(tree["judge"], self.device)
-        self.logbook.figures.load_state_dict(tree["figures"], self.device)
-        for watcher in self.watchers:
-            if watcher.name in tree["watchers"]:
-                watcher.load_state_dict(tree["watchers"][watcher.name])
-
-    def save(self) -> None:
-        """Write a checkpoint."""
-        self._settle()
-        if self.folder is not None:
-            with self.pace.timing("checkpoint"), self.phase("checkpoint"):
-                checkpoints.save(self.folder, self.at.step, self.state_dict())
-            self._saved_step, self._saved_time = self.at.step, time.monotonic()
 
 
 def place(learner: Learner, config: TrainingConfig) -> torch.device:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from headstart import collectives
 from headstart.errors import UserError
 from headstart.training import checkpoints, timed
+from headstart.training.keeping import give
 from headstart.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def restore(engine: Engine) -> None:
     tree = collectives.from_first(tree)
     if tree is not None:
         try:
-            engine.load_state_dict(tree)
+            give(engine, tree)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"the checkpoint in {folder.path} does not fit this version of headstart:"

@@ -22,12 +22,16 @@ class Gradient:
     loss and weight at its end: DistributedDataParallel does not know players, nor weights.
 
     samples: of this process; it only keeps what is summed near 1.
+    averaged: whether the backward pass has averaged gradients over processes (`spread`).
     """
 
-    def __init__(self, parameters: list[Parameter], samples: int, parts: int) -> None:
+    def __init__(
+        self, parameters: list[Parameter], samples: int, parts: int, *, averaged: bool = False
+    ) -> None:
         self._parameters = parameters
         self._samples = samples
         self._alone = collectives.world_size() == 1 and parts == 1
+        self._averaged = averaged
         self._loss: Tensor | None = None
         self._share = 0.0
 
@@ -49,6 +53,10 @@ class Gradient:
             torch._foreach_div_(gradients, self._share)
             return self._loss / self._share
         ends = torch.stack([self._loss.float(), torch.full_like(self._loss, self._share)])
+        if self._averaged:
+            collectives.add_up(ends)
+            torch._foreach_div_(gradients, ends[1] / collectives.world_size())
+            return ends[0] / ends[1]
         flat = torch.cat([*(g.reshape(-1).float() for g in gradients), ends])
         collectives.add_up(flat)
         flat /= flat[-1].clone()
@@ -96,13 +104,20 @@ def check_cut(learner: Learner, parts: int) -> None:
         )
 
 
-def norm_of(parameters: list[Parameter], clip: float | None) -> Tensor:
-    """The norm of all gradients together, which are scaled down to `clip` if they exceed it."""
+def norm_of(parameters: list[Parameter], clip: float | None, *, apart: bool = False) -> Tensor:
+    """The norm of all gradients together, which are scaled down to `clip` if they exceed it.
+
+    apart: whether each process holds a part of them.
+    """
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         return torch.zeros((), device=parameters[0].device if parameters else None)
     # `get_total_norm` sorts them by device and kind first, which costs a small network as much.
     norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    if apart:
+        squares = norm.square()
+        collectives.add_up(squares)
+        norm = squares.sqrt()
     if clip is not None:
         torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
     return norm

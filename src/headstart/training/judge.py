@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 
 from headstart import collectives
-from headstart.parts.learner import Learner
 from headstart.training.averaging import Average
 from headstart.training.progress import Progress
+from headstart.training.sharding import Shards
 from headstart.training.watching import Validation, Watcher
 
 
 class Judge:
     """Judges a learner, or the average of its weights if one is kept."""
 
-    def __init__(self, learner: Learner, average: Average | None, patience: int | None) -> None:
-        self.learner = learner
+    def __init__(self, shards: Shards, average: Average | None, patience: int | None) -> None:
+        self.shards = shards
+        self.learner, self.trained = shards.learner, shards.trained
         self.average = average
         self.patience = patience
         self.best_weights: dict[str, Tensor] | None = None
@@ -33,9 +34,9 @@ class Judge:
         # The same draws each time, so that figures differ by the weights alone.
         torch.default_generator.manual_seed(seed)
         if self.average is not None:
-            self.average.swap(self.learner)
+            self.average.swap(self.trained)
         self.learner.eval()
-        with torch.no_grad(), collectives.apart():
+        with self.shards.whole(), torch.no_grad(), collectives.apart():
             figures = validation.run()
             more: dict[str, float] = {}
             for watcher in watchers:
@@ -44,7 +45,7 @@ class Judge:
         self._compare(validation, figures, at)
         self.learner.train()
         if self.average is not None:
-            self.average.swap(self.learner)
+            self.average.swap(self.trained)
         return {**more, **figures}
 
     def _compare(self, validation: Validation, figures: dict[str, float], at: Progress) -> None:
@@ -53,7 +54,7 @@ class Judge:
         newest = validation.direction == "last"
         if newest or not at.best or value > sign * at.best[validation.metric]:
             at.best, at.best_step, at.stale = figures, at.step, 0
-            self.best_weights = {k: v.clone() for k, v in self.learner.state_dict().items()}
+            self.best_weights = {k: v.clone() for k, v in self.trained.state_dict().items()}
         else:
             at.stale += 1
             at.stopped_early = self.patience is not None and at.stale >= self.patience
@@ -61,9 +62,10 @@ class Judge:
     def choose(self) -> None:
         """Leave the best weights in the learner; without a validation the average, or the last."""
         if self.best_weights is not None:
-            self.learner.load_state_dict(self.best_weights)
+            self.trained.load_state_dict(self.best_weights)
         elif self.average is not None:
-            self.average.take(self.learner)
+            self.average.take(self.trained)
+        self.shards.end()
         self.learner.eval()
 
     def state_dict(self) -> dict[str, Any]:
@@ -74,6 +76,9 @@ class Judge:
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
         """Take up what `state_dict` gave."""
         best, average = state["best_weights"], state["average"]
-        self.best_weights = None if best is None else {k: v.to(device) for k, v in best.items()}
+        if best is not None:
+            best = {k: v.to(device) for k, v in self.shards.parts(best).items()}
+        self.best_weights = best
         if self.average is not None:
-            self.average.load_state_dict(average, device)
+            spread = {name: self.shards.parts(weights) for name, weights in average.items()}
+            self.average.load_state_dict(spread, device)

@@ -24,6 +24,7 @@ class SharedBatchNorm(_BatchNorm):
         """`[B, C, ...]` → the same, normalised over all but C and over processes."""
         if not self.training or collectives.world_size() == 1:
             return super().forward(x)
+        x, given = x.float(), x.dtype  # sums over many values do not bear bfloat16
         dims = [d for d in range(x.ndim) if d != 1]
         shape = [1, -1] + [1] * (x.ndim - 2)
         total = x.numel() // x.shape[1] * collectives.world_size()
@@ -34,7 +35,7 @@ class SharedBatchNorm(_BatchNorm):
         y = centred * torch.rsqrt(variance + self.eps).view(shape)
         if self.affine:
             y = y * self.weight.view(shape) + self.bias.view(shape)
-        return y
+        return y.to(given)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor) -> None:

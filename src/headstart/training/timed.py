@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headstart import collectives
+from headstart.training.keeping import give, state_of
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, validate_every
 from headstart.training.progress import Progress
@@ -53,7 +54,7 @@ def plan(engine: Engine) -> Plan:
     """Measure, and plan a run of so many minutes, less what comes before and after training."""
     begun = time.monotonic()
     seconds = engine.around.seconds(engine.duration.amount, begun)
-    before = copy.deepcopy(engine.state_dict())
+    before = copy.deepcopy(state_of(engine))
     engine.planned = REHEARSAL
     _steps(engine, WARM * seconds, MOST_WARM)
     engine.pace.restart()
@@ -63,7 +64,7 @@ def plan(engine: Engine) -> Plan:
     seconds -= SCORING * engine.pace.step * engine.around.scored / engine.batch_size
     if engine.validation is not None:
         engine.validate()
-    engine.load_state_dict(before)
+    give(engine, before)
     engine.save()
     made = fitting(engine, seconds - (time.monotonic() - begun), seconds)
     return Plan(**collectives.from_first(vars(made)))

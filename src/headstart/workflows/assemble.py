@@ -144,6 +144,7 @@ def _refuse_changes(folder: RunFolder, plain: dict[str, Any]) -> None:
         "training.duration",
         "training.device",
         "training.threads",
+        "training.shard",
         "training.checkpoint_every",
         "data.max_memory",
         "data.workers",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from headstart.modalities.augment.draws import chance
+from headstart.modalities.augment.draws import chance, rand
 from headstart.modalities.augment.settings import Amounts
 
 
@@ -19,7 +19,7 @@ def blur(x: Tensor, amounts: Amounts) -> Tensor:
     if not amounts["blur"]:
         return x
     b, side = len(x), min(x.shape[2:])
-    deviation = amounts["blur"] * side * torch.rand(b, device=x.device)
+    deviation = amounts["blur"] * side * rand(b, device=x.device)
     return blur_by(x, deviation * chance(b, amounts["blur_share"], x.device))
 
 

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from headstart.modalities.augment.draws import between, chance
+from headstart.modalities.augment.draws import between, chance, rand, randn
 from headstart.modalities.augment.settings import Amounts
 
 LUMA = (0.299, 0.587, 0.114)
@@ -79,8 +79,8 @@ def add_noise(x: Tensor, amounts: Amounts) -> Tensor:
     """Add Gaussian noise whose deviation each picture draws evenly from 0..noise."""
     if not amounts["noise"]:
         return x
-    deviation = amounts["noise"] * torch.rand(len(x), 1, 1, 1, device=x.device)
-    return torch.addcmul(x, torch.randn_like(x), deviation).clamp_(0, 1)
+    deviation = amounts["noise"] * rand(len(x), 1, 1, 1, device=x.device)
+    return torch.addcmul(x, randn(*x.shape, device=x.device), deviation).clamp_(0, 1)
 
 
 def _apply_gain(x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:

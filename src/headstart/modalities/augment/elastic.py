@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor
 
+from headstart.modalities.augment.draws import rand, randn
+
 SMOOTHNESS = 4 / 28  # Simard's deviation of 4 pixels in pictures of 28
 
 
@@ -23,8 +25,8 @@ def displacements(x: Tensor, strength: float) -> Tensor:
     b, _, height, width = x.shape
     down, across = spread(height, x.device), spread(width, x.device)  # [H, n], [W, n]
     nodes = down.shape[1]
-    coarse = torch.randn(b, 2, nodes, nodes, device=x.device)
-    coarse = coarse * (strength * torch.rand(b, 1, 1, 1, device=x.device))
+    coarse = randn(b, 2, nodes, nodes, device=x.device)
+    coarse = coarse * (strength * rand(b, 1, 1, 1, device=x.device))
     return (down @ coarse @ across.T).permute(0, 2, 3, 1)
 
 

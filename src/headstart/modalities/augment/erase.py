@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from headstart.modalities.augment.draws import between, chance
+from headstart.modalities.augment.draws import between, chance, rand
 from headstart.modalities.augment.settings import Amounts, Ground
 
 LONGEST = 3.0  # a rectangle's sides are at most 3 : 1
@@ -33,12 +33,12 @@ def rectangles(x: Tensor, largest: float) -> Tensor:
     off where its shape does not fit.
     """
     b, _, height, width = x.shape
-    area = largest * torch.rand(b, device=x.device)
+    area = largest * rand(b, device=x.device)
     shape = torch.exp(between(b, math.log(LONGEST), x.device))
     inside = []
     for length, share in ((height, torch.sqrt(area * shape)), (width, torch.sqrt(area / shape))):
         size = (length * share).round().clamp(max=length)  # [B], whole pixels
-        start = (torch.rand(b, device=x.device) * (length - size + 1)).floor().clamp(max=length - 1)
+        start = (rand(b, device=x.device) * (length - size + 1)).floor().clamp(max=length - 1)
         place = torch.arange(length, device=x.device)
         inside.append((place >= start[:, None]) & (place < (start + size)[:, None]))
     return inside[0][:, :, None] & inside[1][:, None, :]

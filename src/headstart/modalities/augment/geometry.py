@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from headstart.modalities.augment.draws import between, chance
+from headstart.modalities.augment.draws import between, chance, rand
 from headstart.modalities.augment.elastic import displacements
 from headstart.modalities.augment.settings import Amounts, Ground
 
@@ -68,9 +68,9 @@ def random_crops(b: int, crop: float, device: torch.device) -> tuple[Tensor, Ten
     The area is drawn evenly from `1 - crop`..1, the shape log-evenly from 3:4 to 4:3 as far as it
     fits (the random resized crop of Szegedy et al., 2015, arXiv:1409.4842, without retries).
     """
-    area = 1 - crop * torch.rand(b, device=device)
+    area = 1 - crop * rand(b, device=device)
     widest = torch.clamp(-torch.log(area), max=-math.log(NARROWEST))  # area ≤ w/h ≤ 1/area
-    shape = torch.exp((2 * torch.rand(b, device=device) - 1) * widest)
+    shape = torch.exp((2 * rand(b, device=device) - 1) * widest)
     size = torch.sqrt(torch.stack([area * shape, area / shape], dim=1)).clamp(max=1.0)
-    centre = (2 * torch.rand(b, 2, device=device) - 1) * (1 - size)
+    centre = (2 * rand(b, 2, device=device) - 1) * (1 - size)
     return size, centre
