@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from headstart import collectives
+
 
 def skip_branch(branch: Tensor, share: float, *, training: bool) -> Tensor:
     """Leave a residual branch `[B, ...]` out for a share of the samples.
@@ -14,7 +16,8 @@ def skip_branch(branch: Tensor, share: float, *, training: bool) -> Tensor:
     """
     if not training or share == 0.0:
         return branch
-    kept = torch.rand(len(branch), *[1] * (branch.ndim - 1), device=branch.device) >= share
+    one_each = branch.new_empty(len(branch), *[1] * (branch.ndim - 1), dtype=torch.float32)
+    kept = collectives.rand_like(one_each) >= share
     return branch * kept / (1.0 - share)
 
 

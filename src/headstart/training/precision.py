@@ -54,7 +54,7 @@ class Precision:
 def suits(device: torch.device) -> bool:
     """Whether bfloat16 is known to pay there: CUDA devices that have it.
 
-    Not CPUs, even those that have it: see docs/decisions/015.
+    Not CPUs, even those that have it: see docs/decisions/016.
     """
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
