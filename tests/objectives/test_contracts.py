@@ -141,7 +141,9 @@ def test_masks_hide_about_the_share_asked_for_in_blocks(share, block):
     assert (tiles.amax(-1) == tiles.amin(-1)).all()
 
 
-@pytest.mark.parametrize("name", list(backbones.table))
+@pytest.mark.parametrize(
+    "name", [n for n in backbones.table if SPEC.kind in backbones.table.load(n).reads]
+)
 def test_backbones_keep_their_promises(name, digits):
     cls = backbones.table.load(name)
     backbone = cls(cls.Config(), SPEC)

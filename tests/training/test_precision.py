@@ -55,7 +55,10 @@ def test_it_learns_as_float32_does():
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
-@pytest.mark.parametrize("name", [n for n in objectives.table if n != "masked"])
+ON_PICTURES = [n for n in objectives.table if "continuous" in objectives.table.load(n).reads]
+
+
+@pytest.mark.parametrize("name", [n for n in ON_PICTURES if n != "masked"])
 def test_every_objective_trains_in_bfloat16(name):
     made = engine(objective(name), 3, precision="bf16")
     before = weights(made.learner)
