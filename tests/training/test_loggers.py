@@ -51,11 +51,15 @@ def fake_wandb(calls):
 
 
 def fake_trackio(calls):
-    return types.SimpleNamespace(
-        init=lambda **k: calls.append(("init", k)),
-        log=lambda figures: calls.append(("log", figures["step"], figures)),
-        finish=lambda: calls.append(("finish",)),
-    )
+    def init(**named):
+        print("* Trackio project initialized")  # as it does
+        calls.append(("init", named))
+
+    def log(metrics, step=None):
+        assert "step" not in metrics, "the name is reserved"
+        calls.append(("log", step, metrics))
+
+    return types.SimpleNamespace(init=init, log=log, finish=lambda: calls.append(("finish",)))
 
 
 def fake_mlflow(calls):
@@ -88,15 +92,44 @@ def fake_mlflow(calls):
 
 
 @pytest.mark.parametrize("name", ["wandb", "trackio", "mlflow"])
-def test_others_get_the_same_lines_by_their_documented_calls(folder, monkeypatch, name):
+def test_others_get_the_same_lines_by_their_documented_calls(folder, monkeypatch, name, capsys):
     calls = []
     monkeypatch.setitem(sys.modules, name, globals()[f"fake_{name}"](calls))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     engine(objective(), 12, folder=folder, watchers=make([name])).fit()
+    assert capsys.readouterr().out == ""
     assert [call[0] for call in calls] == ["init", *["log"] * len(lines(folder)), "finish"]
     for call, line in zip(calls[1:-1], lines(folder), strict=True):
         assert call[1] == line["step"]
         assert call[2]["train/loss"] == line["train"]["loss"]
+
+
+def test_trackio_holds_what_progress_holds(folder, monkeypatch, tmp_path):
+    """For real, with its own SQLite file."""
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    pytest.importorskip("trackio")
+    import sqlite3
+
+    engine(objective(), 6, folder=folder, watchers=make(["trackio"])).fit()
+    engine(objective(), 12, folder=folder, watchers=make(["trackio"])).fit(resume=True)
+    with sqlite3.connect(tmp_path / "trackio" / "headstart.db") as database:
+        rows = database.execute("select step, metrics from metrics order by id").fetchall()
+    assert [step for step, _ in rows] == [line["step"] for line in lines(folder)]
+    logged = [json.loads(metrics)["train/loss"] for _, metrics in rows]
+    assert logged == [line["train"]["loss"] for line in lines(folder)]
+
+
+def test_mlflow_holds_what_progress_holds(folder, monkeypatch):
+    """For real, with the database in the run's folder."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    mlflow = pytest.importorskip("mlflow")
+    engine(objective(), 12, folder=folder, watchers=make(["mlflow"])).fit()
+    client = mlflow.MlflowClient(f"sqlite:///{folder.path / 'mlflow.db'}")
+    (run,) = client.search_runs([client.get_experiment_by_name("headstart").experiment_id])
+    history = client.get_metric_history(run.info.run_id, "train/loss")
+    expected = [(line["step"], line["train"]["loss"]) for line in lines(folder)]
+    assert sorted((m.step, m.value) for m in history) == expected
+    assert run.info.status == "FINISHED"
 
 
 def test_a_resumed_run_goes_on_where_it_logged(folder, monkeypatch):
