@@ -97,7 +97,7 @@ def runs(tmp_path_factory):
         out = tmp_path_factory.mktemp("balance") / balance
         raw = {
             "data": {"path": "digits"}, "task": {"balance": balance},
-            "training": {"duration": "150 steps"}, "backbone": {"name": "conv"},
+            "training": {"duration": "450 steps"}, "backbone": {"name": "conv"},
         }  # fmt: skip
         with RunFolder.create(out, resume=False, overwrite=True) as folder:
             found[balance] = finetune(config_of(FinetuneConfig, raw), folder, dataset=long_tailed())
