@@ -42,6 +42,7 @@ from headstart.workflows.loaded import LoadedRun, load_run
 from headstart.workflows.request import config_of, layered
 
 PER_CLASS = 10
+PICTURED = [n for n in objectives.table if "continuous" in objectives.table.load(n).reads]
 SCALED_ON = 2_000  # samples of train, without labels, that features are standardised on
 WARM, TIMED = 3, 10  # steps
 MOST_DRAWS = 5
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument("data", nargs="*")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--minutes", type=float, default=2.0, help="of processor time, each")
-    parser.add_argument("--objective", nargs="*", default=[*objectives.table])
+    parser.add_argument("--objective", nargs="*", default=PICTURED)
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--finetune-steps", type=int, default=600)
     parser.add_argument("--size", type=int, help="side of the pictures, if not their own")

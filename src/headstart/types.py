@@ -21,6 +21,8 @@ class Vocabulary:
     size: how many pieces. pad fills rows up; begin and end stand at the two ends of a text; mask
     stands for a piece that is hidden; unknown for what no piece spells.
     inside: `[size]`, whether a piece goes on a word that another piece began.
+    spelling: `[size]`, the characters of each piece as the tokenizer writes them; "" for what is
+        no text.
     window: pieces that are looked at together; longer rows are read window by window.
     """
 
@@ -31,6 +33,7 @@ class Vocabulary:
     mask: int
     unknown: int
     inside: tuple[bool, ...]
+    spelling: tuple[str, ...]
     window: int
 
     @property

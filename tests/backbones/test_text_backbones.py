@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from headstart.backbones.ngram import character_runs
 from headstart.backbones.transformer import rotary, rotated
 from headstart.types import Batch
 from texts import modality, rows, small
@@ -60,6 +61,15 @@ def test_rotation_tells_distances_only():
 
     assert product(3, 7) == pytest.approx(product(23, 27), abs=1e-5)
     assert product(3, 7) != pytest.approx(product(3, 9), abs=1e-3)
+
+
+def test_words_of_one_stem_begin_alike():
+    spelt, share = character_runs(["Ġhappy", "Ġhappily", "Ġwood", ""], 3, 10_000)
+    torch.testing.assert_close((share**2).sum(dim=1), torch.tensor([1.0, 1.0, 1.0, 0.0]))
+    runs = [set(row[s > 0].tolist()) for row, s in zip(spelt, share, strict=True)]
+    assert len(runs[0]) == 5 + 4  # pairs and threes of six characters
+    assert len(runs[0] & runs[1]) == 7  # those of Ġhapp
+    assert not runs[0] & runs[2]
 
 
 def test_runs_of_words_count_not_only_words():

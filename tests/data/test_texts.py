@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from headstart.data import audit
 from headstart.data.dataset import Samples
 from headstart.data.sources import open_dataset
 from headstart.data.texts import LONGEST
@@ -165,3 +166,15 @@ def test_columns_mean_nothing_to_lines(tmp_path):
 def test_texts_are_taken_like_other_samples():
     samples = Samples(np.array(["a", "b", "c"], dtype=object), np.array([0, 1, 2]))
     assert samples.take(np.array([2, 0])).inputs.tolist() == ["c", "a"]
+
+
+def test_an_audit_finds_the_same_text_in_two_splits_and_empty_ones(tweets):
+    held = ["train text 0 好 ❤", "quite another one"]
+    write(tweets / "val_text.txt", *held)
+    write(tweets / "test_text.txt", "one", "", "two of them")
+    found = audit.audit(open_dataset(str(tweets)))
+    assert found["splits"]["test"]["bad"] == [{"name": "test_text.txt:2", "reason": "no text"}]
+    assert found["splits"]["train"]["classes"] == {"_heart_": 2, "anger": 2}
+    leaks = found["duplicates"]["leaks"]["examples"]
+    assert ["train: train_text.txt:1 (_heart_)", "validation: val_text.txt:1 (_heart_)"] in leaks
+    assert "1 texts of test cannot be read" in audit.text(found)

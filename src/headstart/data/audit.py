@@ -20,6 +20,7 @@ from headstart.data.duplicates import Pair, describe, pairs
 from headstart.data.files import Unreadable
 
 SHOWN = 5  # examples of each finding
+HASHED = 256  # numbers that a text's runs of characters are hashed to, to be compared
 SIDE = 16  # pixels a side of the small pictures that are compared
 UNBALANCED = 10.0  # the largest class has so many times the smallest one's samples
 
@@ -41,7 +42,7 @@ def audit(dataset: Dataset, *, say: Callable[[str], None] = lambda _: None) -> d
         parts += [name] * len(rows)
         labels += _labels(samples, rows)
     say("comparing them")
-    found = pairs(describe(np.concatenate(small), centre=dataset.kind == "image"))
+    found = pairs(describe(np.concatenate(small), centre=dataset.kind != "table"))
     result: dict[str, Any] = {
         "source": dataset.source,
         "kind": dataset.kind,
@@ -58,6 +59,8 @@ def _read(
 ) -> tuple[NDArray[np.float32], NDArray[np.intp], list[dict[str, str]]]:
     """Samples as rows of numbers to compare, which samples they are, and those unreadable."""
     rows = np.arange(len(samples))
+    if kind == "text":
+        return _read_texts(samples)
     if isinstance(samples.inputs, np.ndarray):
         array = samples.inputs if kind == "table" else as_grey(samples.inputs)
         return array.reshape(len(array), -1).astype(np.float32), rows, []
@@ -65,6 +68,22 @@ def _read(
     bad = [{"name": str(samples.inputs[i]), "reason": reason} for i, reason in reasons.items()]
     good = np.setdiff1d(rows, list(reasons))
     return array.reshape(len(array), -1).astype(np.float32)[good], good, bad
+
+
+def _read_texts(
+    samples: Samples,
+) -> tuple[NDArray[np.float32], NDArray[np.intp], list[dict[str, str]]]:
+    """Texts as counts of runs of three characters, hashed."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    texts: list[str] = np.asarray(samples.inputs).tolist()
+    there = np.array([bool(text.strip()) for text in texts])
+    bad = [{"name": samples.name(int(i)), "reason": "no text"} for i in np.flatnonzero(~there)]
+    runs = HashingVectorizer(
+        analyzer="char", ngram_range=(3, 3), n_features=HASHED, norm=None, dtype=np.float32
+    )
+    counts = runs.transform([text for text, is_text in zip(texts, there, strict=True) if is_text])
+    return counts.toarray(), np.flatnonzero(there), bad
 
 
 def _counts(samples: Samples) -> dict[str, Any]:
@@ -84,6 +103,10 @@ def _counts(samples: Samples) -> dict[str, Any]:
 
 
 def _shape(kind: str, samples: Samples) -> dict[str, Any]:
+    if kind == "text":
+        lengths = np.array([len(text) for text in samples.inputs])  # type: ignore[arg-type]
+        figures = {"mean": float(lengths.mean()), "longest": int(lengths.max())}
+        return {"characters": figures}
     if isinstance(samples.inputs, np.ndarray):
         array = samples.inputs
         shape: dict[str, Any] = {"shape": list(array.shape[1:])}
@@ -143,8 +166,9 @@ def advise(result: dict[str, Any]) -> list[str]:
     advice = []
     for name, split in result["splits"].items():
         if split["bad"]:
+            what = "texts" if result["kind"] == "text" else "files"
             advice.append(
-                f"{len(split['bad']):,} files of {name} cannot be read: mend or remove them, or"
+                f"{len(split['bad']):,} {what} of {name} cannot be read: mend or remove them, or"
                 " train with --on-bad skip."
             )
         sizes = split.get("classes", {})
@@ -181,7 +205,7 @@ def text(result: dict[str, Any]) -> str:
     lines = [f"{result['source']}: {result['kind']}", *result["notes"]]
     for name, split in result["splits"].items():
         lines.append(f"\n{name}: {split['samples']:,} samples, {split['labelled']:,} with a label")
-        for key in ("shape", "sizes", "target", "classes"):
+        for key in ("shape", "sizes", "characters", "target", "classes"):
             if key in split:
                 lines.append(f"  {key}: {_inline(split[key])}")
         if split["bad"]:

@@ -128,8 +128,10 @@ def vocabulary(tokenizer: Tokenizer, window: int) -> Vocabulary:
     }
     size = max(pieces.values()) + 1
     inside = [False] * size
+    spelling = [""] * size
     pair = any(piece.startswith("##") for piece in pieces)
     for piece, i in pieces.items():
+        spelling[i] = "" if i in number.values() else piece
         inside[i] = i not in number.values() and _goes_on(piece, pair=pair)
     return Vocabulary(
         size=size,
@@ -139,6 +141,7 @@ def vocabulary(tokenizer: Tokenizer, window: int) -> Vocabulary:
         mask=number[MASK],
         unknown=number[UNKNOWN],
         inside=tuple(inside),
+        spelling=tuple(spelling),
         window=window,
     )
 
