@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from torch import nn
 
 from headstart.backbones.base import Backbone, activation, initialise
+from headstart.backbones.dense import Dense
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Features, Spec
 
@@ -38,12 +39,15 @@ class MLP(Backbone):
             layers.append(_layer(width, wider, config, between=between))
             width = wider
         self.stack = nn.ModuleList(layers)
+        self._dense = Dense.of(layers)
         if config.init == "he":
             initialise(self, config.activation)
 
     def forward(self, batch: Batch) -> Features:
         """`[B, ...]` → pooled `[B, D]`."""
         h = batch.x.flatten(1)  # [B, F]
+        if self.training and self._dense and (pooled := self._dense(h)) is not None:
+            return Features(pooled=pooled)
         for layer in self.stack:
             h = layer(h)
         return Features(pooled=h)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone, activation, initialise
+from headstart.backbones.dense import Dense
 from headstart.backbones.mlp import MLP
 from headstart.types import Spec
 
@@ -72,13 +73,16 @@ class MLPDecoder(nn.Module):
             layers += [nn.Linear(dim, width), activation(activation_name)]
             dim = width
         self.stack = nn.Sequential(*layers, nn.Linear(dim, spec.size))
+        self._dense = Dense.of(self.stack)
         self.bound = Bound(spec, output)
         if init == "he":
             initialise(self, activation_name)
 
     def forward(self, code: Tensor) -> Tensor:
         """`[B, dim]` → `[B, *shape]`."""
-        return self.bound(self.stack(code).unflatten(1, self.shape))  # type: ignore[no-any-return]
+        flat = self._dense(code) if self.training and self._dense else None
+        flat = self.stack(code) if flat is None else flat
+        return self.bound(flat.unflatten(1, self.shape))  # type: ignore[no-any-return]
 
 
 class ConvDecoder(nn.Module):

@@ -1,0 +1,70 @@
+"""A stack as one node of autograd against the same modules one after another."""
+
+import copy
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from headstart.backbones.dense import Dense
+
+
+def stack(widths, *, last):
+    torch.manual_seed(sum(widths))
+    layers = [m for a, b in pairwise(widths) for m in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(*(layers if last else layers[:-1]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=6), st.booleans(), st.integers(1, 8))
+def test_outputs_and_all_gradients_are_those_of_the_modules(widths, last, batch):
+    plain = stack(widths, last=last)
+    twin = copy.deepcopy(plain)
+    x = torch.randn(batch, widths[0], requires_grad=True)
+    y = x.detach().clone().requires_grad_()
+    expected, found = plain(x), Dense.of(twin)(y)
+    torch.testing.assert_close(found, expected)
+    weight = torch.randn_like(expected)
+    (expected * weight).sum().backward()
+    (found * weight).sum().backward()
+    torch.testing.assert_close(y.grad, x.grad)
+    for mine, theirs in zip(twin.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad)
+
+
+def test_gradients_are_those_of_differences():
+    dense = Dense.of(stack([5, 4, 3], last=False).double())
+    parameters = [p for layer in dense.linear for p in layer.parameters()]
+    x = torch.randn(6, 5, dtype=torch.double)
+    assert torch.autograd.gradcheck(lambda *_: dense(x), parameters)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Linear(3, 3), nn.GELU(), nn.Linear(3, 3)],
+        [nn.Linear(3, 3), nn.LayerNorm(3), nn.ReLU()],
+        [nn.Linear(3, 3, bias=False), nn.ReLU()],
+        [nn.ReLU(), nn.Linear(3, 3)],
+        [nn.Identity()],
+    ],
+)
+def test_any_other_stack_is_left_to_its_modules(layers):
+    assert Dense.of(layers) is None
+
+
+def test_whoever_looks_on_sees_every_layer():
+    layers = stack([3, 4, 2], last=False)
+    dense, x = Dense.of(layers), torch.randn(2, 3)
+    seen = []
+    handle = layers[0].register_forward_hook(lambda *_: seen.append(1))
+    assert dense(x) is None
+    handle.remove()
+    with torch.no_grad():
+        assert dense(x) is None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert dense(x) is None
+    assert dense(x) is not None
