@@ -71,6 +71,7 @@ def main() -> None:
     }
     if options.self_train:
         ways["pre-trained, self-trained"] = {"start": start, "unlabelled": "self-train"}
+        ways["from scratch, self-trained"] = {"unlabelled": "self-train"}
     rows: dict[str, list[tuple[float, float]]] = {}
     for name, way in ways.items():
         for draw in range(draws):
