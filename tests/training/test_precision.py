@@ -10,10 +10,11 @@ import torch
 from headstart import objectives
 from headstart.errors import InterruptedRunError
 from headstart.runs.folder import RunFolder
+from headstart.tasks.self_training import SelfTraining, SelfTrainingConfig
 from headstart.training import precision
 from headstart.training.watching import Validation, Watcher
 from headstart.types import Batch, Features
-from samples import backbone, engine, identical, objective, supervised, weights
+from samples import backbone, config_of, engine, identical, objective, supervised, weights
 
 
 def seen_inside(learner):
@@ -133,3 +134,12 @@ def test_auto_is_bfloat16_where_cuda_has_it(monkeypatch):
         )
         assert precision.suits(torch.device("cuda")) is has
     assert not precision.suits(torch.device("cpu"))
+
+
+def test_what_has_no_weights_is_no_network():
+    prior = torch.full((10,), 0.1)
+    pupil = SelfTraining(config_of(SelfTrainingConfig), supervised(), prior)
+    found = list(precision.networks(pupil))
+    assert pupil.trust not in found  # running shares are float32, and so is what they follow
+    assert pupil.student.encoder in found
+    assert pupil.teacher.encoder in found

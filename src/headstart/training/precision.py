@@ -60,11 +60,11 @@ def suits(device: torch.device) -> bool:
 
 
 def networks(module: nn.Module) -> Iterator[nn.Module]:
-    """The outermost modules that are no learners, tasks or mere containers of others."""
+    """The outermost modules that have weights and are no learners, tasks or mere containers."""
     for child in module.children():
         if isinstance(child, Learner | Task | nn.ModuleDict | nn.ModuleList):
             yield from networks(child)
-        else:
+        elif next(child.parameters(), None) is not None:
             yield child
 
 
