@@ -25,7 +25,7 @@ def test_outputs_and_all_gradients_are_those_of_the_modules(widths, last, batch)
     twin = copy.deepcopy(plain)
     x = torch.randn(batch, widths[0], requires_grad=True)
     y = x.detach().clone().requires_grad_()
-    expected, found = plain(x), Dense.of(twin)(y)
+    expected, found = plain(x), Dense(twin)(y)
     torch.testing.assert_close(found, expected)
     weight = torch.randn_like(expected)
     (expected * weight).sum().backward()
@@ -36,7 +36,7 @@ def test_outputs_and_all_gradients_are_those_of_the_modules(widths, last, batch)
 
 
 def test_gradients_are_those_of_differences():
-    dense = Dense.of(stack([5, 4, 3], last=False).double())
+    dense = Dense(stack([5, 4, 3], last=False).double())
     parameters = [p for layer in dense.linear for p in layer.parameters()]
     x = torch.randn(6, 5, dtype=torch.double)
     assert torch.autograd.gradcheck(lambda *_: dense(x), parameters)
@@ -53,18 +53,32 @@ def test_gradients_are_those_of_differences():
     ],
 )
 def test_any_other_stack_is_left_to_its_modules(layers):
-    assert Dense.of(layers) is None
+    dense = Dense(layers)
+    x = torch.randn(2, 3)
+    assert not dense.fused(x)
+    torch.testing.assert_close(dense(x), nn.Sequential(*layers)(x))
 
 
-def test_whoever_looks_on_sees_every_layer():
+@pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
+def test_whoever_hooks_into_a_part_or_the_whole_is_called(register):
+    whole = nn.Sequential(stack([3, 4, 2], last=False))
+    dense, x = Dense([whole]), torch.randn(2, 3)
+    for part in (whole, whole[0][0]):  # FSDP puts weights together before a layer is called
+        seen = []
+        handle = getattr(part, register)(lambda *_, seen=seen: seen.append(1))
+        dense(x)
+        assert seen == [1]
+        handle.remove()
+    assert dense.fused(x)
+
+
+def test_only_plain_training_is_fused():
     layers = stack([3, 4, 2], last=False)
-    dense, x = Dense.of(layers), torch.randn(2, 3)
-    seen = []
-    handle = layers[0].register_forward_hook(lambda *_: seen.append(1))
-    assert dense(x) is None
-    handle.remove()
+    dense, x = Dense(layers), torch.randn(2, 3)
     with torch.no_grad():
-        assert dense(x) is None
+        assert not dense.fused(x)
     with torch.autocast("cpu", torch.bfloat16):
-        assert dense(x) is None
-    assert dense(x) is not None
+        assert not dense.fused(x)
+    assert dense.fused(x)
+    layers.eval()
+    assert not dense.fused(x)

@@ -18,42 +18,46 @@ from torch.autograd.function import once_differentiable
 
 
 class Dense:
-    """A stack that is linear layers and rectifiers and nothing else: `[B, F]` → `[B, D]`.
+    """A stack of modules, called one after another or, where that is the same, as one node.
 
-    Each linear layer but the last is followed by a rectifier; `last` says whether that is too.
+    It is the same for linear layers each followed by a rectifier, the last perhaps not, in
+    training; not where somebody hooks into a module (to look on, or to put its spread weights
+    together), and not under autocast or a compiler, which would not see through.
     """
 
-    def __init__(self, linear: list[nn.Linear], *, last: bool) -> None:
-        self.linear = linear
-        self.last = last
-
-    @classmethod
-    def of(cls, modules: Iterable[nn.Module]) -> Dense | None:
-        """The stack that these modules are, or None if they are another."""
-        leaves = [m for module in modules for m in module.modules() if not list(m.children())]
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        self.modules = list(modules)
+        leaves = [m for top in self.modules for m in top.modules() if not list(m.children())]
         linear = [m for m in leaves if isinstance(m, nn.Linear) and m.bias is not None]
         wanted: list[type[nn.Module]] = [nn.Linear, nn.ReLU] * len(linear)
         kinds = [type(m) for m in leaves]
-        if not linear or kinds not in (wanted, wanted[:-1]):
-            return None
-        return cls(linear, last=kinds == wanted)
+        self.rectified = kinds == wanted
+        self.linear = linear if kinds in (wanted, wanted[:-1]) else []
 
-    def __call__(self, x: Tensor) -> Tensor | None:
-        """The output, or None where the modules themselves have to be called.
+    def __call__(self, x: Tensor) -> Tensor:
+        """`[B, F]` → `[B, D]`."""
+        if self.fused(x):
+            weights = [p for layer in self.linear for p in (layer.weight, layer.bias)]
+            found: Tensor = _Dense.apply(self.rectified, x, *weights)  # type: ignore[no-untyped-call]
+            return found
+        for module in self.modules:
+            x = module(x)
+        return x
 
-        They have to be when nothing is learned (who looks at a network hooks into its modules),
-        and under autocast or a compiler, which would not see through.
-        """
-        if (
-            not torch.is_grad_enabled()
-            or torch.is_autocast_enabled(x.device.type)
-            or torch.compiler.is_compiling()
-            or any(layer._forward_hooks for layer in self.linear)
-        ):
-            return None
-        weights = [p for layer in self.linear for p in (layer.weight, layer.bias)]
-        found: Tensor = _Dense.apply(self.last, x, *weights)  # type: ignore[no-untyped-call]
-        return found
+    def fused(self, x: Tensor) -> bool:
+        """Whether one node will do for this input."""
+        return (
+            bool(self.linear)
+            and self.linear[0].training
+            and torch.is_grad_enabled()
+            and not torch.is_autocast_enabled(x.device.type)
+            and not torch.compiler.is_compiling()
+            and not any(
+                m._forward_hooks or m._forward_pre_hooks
+                for top in self.modules
+                for m in top.modules()
+            )
+        )
 
 
 class _Dense(torch.autograd.Function):

@@ -39,18 +39,13 @@ class MLP(Backbone):
             layers.append(_layer(width, wider, config, between=between))
             width = wider
         self.stack = nn.ModuleList(layers)
-        self._dense = Dense.of(layers)
+        self._dense = Dense(layers)
         if config.init == "he":
             initialise(self, config.activation)
 
     def forward(self, batch: Batch) -> Features:
         """`[B, ...]` → pooled `[B, D]`."""
-        h = batch.x.flatten(1)  # [B, F]
-        if self.training and self._dense and (pooled := self._dense(h)) is not None:
-            return Features(pooled=pooled)
-        for layer in self.stack:
-            h = layer(h)
-        return Features(pooled=h)
+        return Features(pooled=self._dense(batch.x.flatten(1)))
 
     def layers(self) -> list[nn.Module]:
         """Each linear layer with what follows it."""

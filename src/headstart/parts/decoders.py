@@ -73,16 +73,15 @@ class MLPDecoder(nn.Module):
             layers += [nn.Linear(dim, width), activation(activation_name)]
             dim = width
         self.stack = nn.Sequential(*layers, nn.Linear(dim, spec.size))
-        self._dense = Dense.of(self.stack)
+        self._dense = Dense(self.stack)
         self.bound = Bound(spec, output)
         if init == "he":
             initialise(self, activation_name)
 
     def forward(self, code: Tensor) -> Tensor:
         """`[B, dim]` → `[B, *shape]`."""
-        flat = self._dense(code) if self.training and self._dense else None
-        flat = self.stack(code) if flat is None else flat
-        return self.bound(flat.unflatten(1, self.shape))  # type: ignore[no-any-return]
+        flat = self._dense(code)
+        return self.bound(flat.view(len(flat), *self.shape))  # type: ignore[no-any-return]
 
 
 class ConvDecoder(nn.Module):
