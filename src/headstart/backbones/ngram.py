@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headstart.backbones.tokenwise import Pool, Tokenwise, embed
+from headstart.backbones.tokenwise import Pool, Tokenwise, embed, pool
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Features, Spec
 
@@ -68,8 +68,6 @@ class Ngram(Tokenwise):
 
     def forward(self, batch: Batch) -> Features:
         """See `Tokenwise`; the text's vector is the mean of its runs' alone."""
-        from headstart.backbones.tokenwise import pool
-
         there = batch.x != self.vocabulary.pad
         h = self._vectors(batch.x, there)
         return Features(pool(h, there, self.pooling), h, there)

@@ -70,8 +70,8 @@ class SelfTrainingConfig(Settings):
 class SelfTraining(Learner):
     """Wraps a fine-tuning: labelled and unlabelled samples in one batch, which `y` tells apart.
 
-    graph: answers for each unlabelled sample `[N, K]` by neighbours in an encoder's features; None
-        where there is no graph, or before there is one.
+    graph: answers for each unlabelled sample by neighbours in an encoder's features; None where the
+        network's own answers are learned from.
     """
 
     Config: ClassVar[type[Settings]] = SelfTrainingConfig
@@ -115,16 +115,19 @@ class SelfTraining(Learner):
         """Cross-entropy with the labels, and with the teacher's answers where they are trusted."""
         assert batch.y is not None
         weak, strong = batch.x.chunk(2)  # [B, ...] each
-        with torch.no_grad():
+        with (
+            torch.no_grad()
+        ):  # with a graph too: it is here that the teacher measures its statistics
             answers = self.teacher.outputs(Batch(weak)).softmax(dim=1)  # [B, K]
         without = batch.y <= UNLABELLED  # [B]
         seen = torch.where(without.view(-1, *[1] * (weak.ndim - 1)), strong, weak)
         outputs = self.student.outputs(Batch(seen), encoder_learns=self.student.stage(progress))
         free = without.to(outputs.dtype)
-        belief, target = self.trust(answers, free)  # [B] each
-        if self.graph is not None:
+        if self.graph is None:
+            belief, target = self.trust(answers, free)  # [B] each
+        else:
             self._draw(progress)
-            belief = torch.ones_like(belief)
+            belief = torch.ones_like(free)
             target = self.guesses[(UNLABELLED - batch.y).clamp(min=0)]
         each = F.cross_entropy(outputs, target, reduction="none")
         consistency = (each * belief * free).sum() / free.sum().clamp(min=1)
