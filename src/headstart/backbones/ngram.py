@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headstart.backbones.tokenwise import Pool, Tokenwise, embed, pool
+from headstart.backbones.tokenwise import Pool, Tokenwise, pool
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Features, Spec
 
@@ -46,16 +46,11 @@ class Ngram(Tokenwise):
     share: Tensor  # [V, R], what each of them counts: all together as one, 0 where there is none
 
     def __init__(self, config: NgramConfig, spec: Spec) -> None:
-        nn.Module.__init__(self)
-        assert spec.vocabulary is not None
+        self.begin(spec, config.width, config.pool)
         self.config = config
-        self.vocabulary = spec.vocabulary
-        self.pooling = config.pool
-        self.dim = self.token_dim = config.width
-        self.embedding = embed(spec.vocabulary, config.width)
         self.runs = nn.Embedding(config.buckets, config.width)
         nn.init.normal_(self.runs.weight, std=0.02)
-        spelt, share = character_runs(spec.vocabulary.spelling, config.characters, config.buckets)
+        spelt, share = character_runs(self.vocabulary.spelling, config.characters, config.buckets)
         self.register_buffer("spelt", spelt, persistent=False)
         self.register_buffer("share", share, persistent=False)
 

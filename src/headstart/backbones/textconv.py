@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headstart.backbones.tokenwise import Pool, Tokenwise, embed
+from headstart.backbones.tokenwise import Pool, Tokenwise
 from headstart.settings import Settings, setting
 from headstart.types import Spec
 
@@ -35,13 +35,8 @@ class TextConv(Tokenwise):
     Config: ClassVar[type[Settings]] = TextConvConfig
 
     def __init__(self, config: TextConvConfig, spec: Spec) -> None:
-        nn.Module.__init__(self)
-        assert spec.vocabulary is not None
+        self.begin(spec, config.width, config.pool)
         self.config = config
-        self.vocabulary = spec.vocabulary
-        self.pooling = config.pool
-        self.dim = self.token_dim = config.width
-        self.embedding = embed(spec.vocabulary, config.width)
         self.norm_in = nn.LayerNorm(config.width)
         self.drop = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone
-from headstart.types import Batch, Features, SampleKind, Vocabulary
+from headstart.types import Batch, Features, SampleKind, Spec, Vocabulary
 
 Pool = Literal["mean", "max", "first", "last"]
 
@@ -25,6 +25,15 @@ class Tokenwise(Backbone):
     vocabulary: Vocabulary
     embedding: nn.Embedding
     pooling: Pool
+
+    def begin(self, spec: Spec, width: int, pooling: Pool) -> None:
+        """What all begin with: a vector of `width` a token, in and out."""
+        nn.Module.__init__(self)
+        assert spec.vocabulary is not None
+        self.vocabulary = spec.vocabulary
+        self.pooling = pooling
+        self.dim = self.token_dim = width
+        self.embedding = embed(spec.vocabulary, width)
 
     @abstractmethod
     def read(self, x: Tensor, there: Tensor) -> Tensor:

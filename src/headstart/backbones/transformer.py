@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headstart.backbones.tokenwise import Pool, Tokenwise, embed, windows
+from headstart.backbones.tokenwise import Pool, Tokenwise, windows
 from headstart.errors import UserError
 from headstart.settings import Settings, setting
 from headstart.types import Spec
@@ -41,25 +41,20 @@ class Transformer(Tokenwise):
     sin: Tensor
 
     def __init__(self, config: TransformerConfig, spec: Spec) -> None:
-        nn.Module.__init__(self)
-        assert spec.vocabulary is not None
         if config.width % (2 * config.heads):
             raise UserError(
                 f"setting 'backbone.width' is {config.width}: it must be a multiple of"
                 f" 2 × backbone.heads, {2 * config.heads}."
             )
+        self.begin(spec, config.width, config.pool)
         self.config = config
-        self.vocabulary = spec.vocabulary
-        self.pooling = config.pool
-        self.dim = self.token_dim = config.width
-        self.embedding = embed(spec.vocabulary, config.width)
         self.norm_in = nn.LayerNorm(config.width, bias=False)
         self.drop = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(
             Block(config.width, config.heads, config.dropout) for _ in range(config.depth)
         )
         self.norm = nn.LayerNorm(config.width, bias=False)
-        cos, sin = rotary(spec.vocabulary.window, config.width // config.heads)
+        cos, sin = rotary(self.vocabulary.window, config.width // config.heads)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
         for layer in self.modules():
