@@ -15,12 +15,11 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
-from headstart.backbones.base import Backbone
 from headstart.modalities.base import Strength
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
+from headstart.tasks.pupilage import OfStudent
 from headstart.tasks.supervised import Supervised
 from headstart.types import Batch, Step
 
@@ -38,7 +37,7 @@ class DistillationConfig(Settings):
     )
 
 
-class Distillation(Learner):
+class Distillation(OfStudent, Learner):  # type: ignore[override]
     """Wraps a fine-tuning. `y` is `[B, 1 + K]`: the label, or what stands for none, and teachers'
     outputs.
     """
@@ -52,22 +51,9 @@ class Distillation(Learner):
         self.student = student
         self.augment = student.augment
 
-    @property
-    def encoder(self) -> Backbone:  # type: ignore[override]
-        """The student's."""
-        return self.student.encoder
-
     def strengths(self) -> tuple[Strength, ...]:
         """As the settings say."""
         return (self.config.strength,)
-
-    def players(self) -> dict[str, list[Parameter]]:
-        """The student."""
-        return self.student.players()
-
-    def rates(self) -> dict[Parameter, float]:
-        """The student's."""
-        return self.student.rates()
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
         """How far the student's answers are from the teachers', and from the labels."""

@@ -27,7 +27,6 @@ from typing import ClassVar, Literal, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import Parameter
 
 from headstart.backbones.base import Backbone
 from headstart.collectives import mean_over_processes
@@ -35,6 +34,7 @@ from headstart.modalities.base import Strength
 from headstart.parts.learner import Learner
 from headstart.parts.teacher import follow, teacher_of
 from headstart.settings import Settings, setting
+from headstart.tasks.pupilage import OfStudent
 from headstart.tasks.supervised import Supervised
 from headstart.types import Batch, Step
 
@@ -67,7 +67,7 @@ class SelfTrainingConfig(Settings):
     rounds: int = setting(3, "times in the training at which that graph is drawn", flag="")
 
 
-class SelfTraining(Learner):
+class SelfTraining(OfStudent, Learner):  # type: ignore[override]
     """Wraps a fine-tuning: labelled and unlabelled samples in one batch, which `y` tells apart.
 
     graph: answers for each unlabelled sample by neighbours in an encoder's features; None where the
@@ -94,22 +94,9 @@ class SelfTraining(Learner):
         self.register_buffer("guesses", torch.zeros(rest, dtype=torch.long))
         self.register_buffer("drawn", torch.zeros((), dtype=torch.long))
 
-    @property
-    def encoder(self) -> Backbone:  # type: ignore[override]
-        """The student's."""
-        return self.student.encoder
-
     def strengths(self) -> tuple[Strength, ...]:
         """The teacher's view, then the student's."""
         return ("weak", "strong")
-
-    def players(self) -> dict[str, list[Parameter]]:
-        """The student."""
-        return self.student.players()
-
-    def rates(self) -> dict[Parameter, float]:
-        """The student's."""
-        return self.student.rates()
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
         """Cross-entropy with the labels, and with the teacher's answers where they are trusted."""

@@ -20,14 +20,13 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import Parameter
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from headstart import collectives
-from headstart.backbones.base import Backbone
 from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
+from headstart.tasks.pupilage import OfStudent
 from headstart.tasks.supervised import Supervised
 from headstart.types import Batch, Spec, Step
 
@@ -44,7 +43,7 @@ class VirtualAdversarialConfig(Settings):
     share: float = setting(0.25, "part of a batch that is labelled", flag="")
 
 
-class VirtualAdversarial(Learner):
+class VirtualAdversarial(OfStudent, Learner):  # type: ignore[override]
     """Wraps a fine-tuning: labelled and unlabelled samples in one batch, `UNLABELLED` in `y`.
 
     While the head alone is trained (`--mode staged`) only the labels teach.
@@ -74,19 +73,6 @@ class VirtualAdversarial(Learner):
         self.config = config
         self.student = student
         self.augment = student.augment
-
-    @property
-    def encoder(self) -> Backbone:  # type: ignore[override]
-        """The student's."""
-        return self.student.encoder
-
-    def players(self) -> dict[str, list[Parameter]]:
-        """The student."""
-        return self.student.players()
-
-    def rates(self) -> dict[Parameter, float]:
-        """The student's."""
-        return self.student.rates()
 
     def trivial_loss(self, batch: Batch) -> float | None:  # noqa: ARG002 - most labels are missing
         """Nothing to compare with."""
