@@ -65,7 +65,7 @@ def supervised(encoder=None, *, pretrained=True, **settings):
 
 def engine(
     learner, steps=30, *, folder=None, seed=0, batch_size=32, validation=None, watchers=(),
-    count=512, **settings,
+    count=512, say=lambda _: None, **settings,
 ):  # fmt: skip
     x, y = (part[:count] for part in digits())
     return Engine(
@@ -79,6 +79,7 @@ def engine(
         folder=folder,
         validation=validation,
         watchers=watchers,
+        say=say,
     )
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 from scipy.stats import norm
 
@@ -14,6 +16,7 @@ from headstart.data.mixed import Mixed
 from headstart.data.named import read_named
 from headstart.data.splits import ensure_test
 from headstart.runs.folder import RunFolder
+from headstart.tasks.pupilage import known_loss, shares
 from headstart.tasks.self_training import (
     UNLABELLED,
     SelfTraining,
@@ -106,12 +109,63 @@ def test_few_and_many_share_every_batch_and_each_is_gone_through_evenly():
     mixed = Mixed(few, many, share=0.25)
     batches = [mixed.at(step * 16, 16) for step in range(20)]
     for x, y in batches:
-        assert (x[:4] < 10).all()
-        assert (x[4:] >= 100).all()
-        assert (y[4:] == UNLABELLED).all()
-    seen = torch.cat([x[4:] for x, _ in batches]).bincount(minlength=160)[100:]
-    assert set(seen.tolist()) == {4}  # 240 draws of 60
+        assert (x < 10).sum() == 4
+        assert torch.equal(x < 10, y != UNLABELLED)
+    seen = torch.cat([x for x, _ in batches]).bincount(minlength=160)
+    assert set(seen[:10].tolist()) == {8}  # 80 draws of 10
+    assert set(seen[100:].tolist()) == {4}  # 240 draws of 60
     assert torch.equal(mixed.at(7 * 16, 16)[0], batches[7][0])
+
+
+@given(
+    share=st.floats(0.01, 0.99), position=st.integers(0, 10_000), count=st.integers(2, 64),
+    cut=st.floats(0, 1),
+)  # fmt: skip
+def test_parts_of_a_mixed_batch_are_the_batch(share, position, count, cut):
+    few = Resident(torch.arange(10), torch.arange(10), seed=3)
+    many = Resident(torch.arange(100, 160), torch.full((60,), UNLABELLED), seed=3)
+    mixed = Mixed(few, many, share)
+    first = int(cut * count)
+    whole = mixed.at(position, count)
+    parts = [mixed.at(position + a, b) for a, b in ((0, first), (first, count - first)) if b]
+    for column in range(2):
+        assert torch.equal(torch.cat([part[column] for part in parts]), whole[column])
+    assert abs(int((whole[0] < 10).sum()) - share * count) < 1.01
+
+
+def test_with_a_graph_the_teacher_looks_at_samples_as_they_are_and_must_agree_in_the_end():
+    learner = pupil(graph=True)
+    learner.guesses = torch.zeros(64, dtype=torch.long)
+    learner.drawn.fill_(learner.config.rounds)
+    assert not learner.clean
+    learner.graph = lambda encoder, *, first: learner.guesses
+    assert learner.clean
+    learner.train()
+    x, y = digits()
+    batch = two_views()
+    y = batch.y.clone()
+    y[y == UNLABELLED] -= torch.arange(48)
+    batch = Batch(batch.x, y, 2, image().prepare(x[:64]))
+    with torch.no_grad():
+        answered = learner.teacher.outputs(Batch(batch.clean)).argmax(dim=1)[16:]
+    early = learner(batch, player="all", progress=0.3).logs["trusted"]
+    late = learner(batch, player="all", progress=0.8).logs["trusted"]
+    assert early == pytest.approx(1.0)
+    assert late == pytest.approx(float((answered == 0).float().mean()))
+
+
+def test_means_over_the_labelled_are_weighed_by_how_many_a_process_has():
+    free = torch.tensor([1.0, 0, 1, 1])
+    torch.testing.assert_close(shares(free), free / 3)
+    assert shares(torch.zeros(3)).sum() == 0
+    learner = pupil()
+    outputs, y = torch.randn(4, 10, requires_grad=True), torch.tensor([1, UNLABELLED, 2, 3])
+    found = known_loss(learner.student.task, outputs, y, y >= 0)
+    torch.testing.assert_close(found, learner.student.task.loss(outputs[y >= 0], y[y >= 0]))
+    nothing = known_loss(learner.student.task, outputs, y, torch.zeros(4, dtype=torch.bool))
+    nothing.backward()
+    assert nothing == 0
+    assert outputs.grad.abs().sum() == 0
 
 
 def test_class_shares_are_those_of_the_labels():

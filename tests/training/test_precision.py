@@ -136,6 +136,16 @@ def test_auto_is_bfloat16_where_cuda_has_it(monkeypatch):
     assert not precision.suits(torch.device("cpu"))
 
 
+def test_emulated_bfloat16_is_said(monkeypatch):
+    heard = []
+    for capability in ("AVX2", "AVX512"):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda c=capability: c)
+        monkeypatch.setattr("platform.machine", lambda: "x86_64")
+        engine(supervised(), precision="bf16", say=heard.append)
+    assert len(heard) == 1
+    assert "no bfloat16" in heard[0]
+
+
 def test_what_has_no_weights_is_no_network():
     prior = torch.full((10,), 0.1)
     pupil = SelfTraining(config_of(SelfTrainingConfig), supervised(), prior)

@@ -34,9 +34,11 @@ TRAINING = {
 }  # fmt: skip
 NETWORK = {"name": "mlp", "widths": [16, 8]}
 # Several views, batch norm and comparisons over the global batch; noise and masks drawn inside;
-# a loss that is no mean; two players; labels.
+# a loss that is no mean; two players; labels; and labels for some of a
+# batch, of which either process has its own number.
 NAMES = (
     "simclr", "denoising", "inpainting", "variational", "two-players", "gan", "classification",
+    "self-train", "vat",
 )  # fmt: skip
 
 
@@ -54,7 +56,9 @@ def train(name, path, dataset, *, resume=False, display=None, **training):
         patch.dict(objectives.table._own, ROWS),
         RunFolder.create(path, resume=resume, overwrite=False) as folder,
     ):
-        if name == "classification":
+        if name in ("classification", "self-train", "vat"):
+            if name != "classification":
+                raw |= {"unlabelled": name, "labels_per_class": 3}
             config = config_of(FinetuneConfig, raw)
             return finetune(config, folder, dataset=dataset, resume=resume, display=display)
         config = config_of(PretrainConfig, {**raw, "objective": {"name": name}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import torch
 from torch import Tensor
 
@@ -9,29 +11,48 @@ from headstart.data.loader import Loader
 
 
 class Mixed:
-    """Batches whose first rows come from one set and whose rest comes from another.
+    """An order in which samples of one set are strewn evenly among those of another.
 
-    The few are gone through many times while the many are gone through once. As of any loader,
-    a batch is a function of (seed, position), for batches of one size.
+    The few are gone through many times while the many are gone through once. As of any loader, what
+    is drawn is a function of (seed, position); of which set a sample is hangs on its position
+    alone, so that a batch shared by several processes is the batch that one would draw.
     """
 
     def __init__(self, few: Loader, many: Loader, share: float) -> None:
-        """share: of a batch that comes from the few, at least one sample of each set."""
+        """share: of the samples drawn that come from the few, in 0..1."""
         self.few = few
         self.many = many
-        self.share = share
+        self.share = Fraction(share).limit_denominator(10_000)  # floats would drift
 
     def __len__(self) -> int:
         return len(self.few) + len(self.many)
 
     def at(self, position: int, count: int) -> tuple[Tensor, Tensor | None]:
-        """The batch that begins at `position`, the few first."""
-        first = min(count - 1, max(1, round(self.share * count)))
-        step = position // count
+        """The samples at `position` to `position + count`."""
+        before = self._few_before(torch.arange(position, position + count + 1))
+        start, end = int(before[0]), int(before[-1])
+        few = before.diff() > 0  # [count]
         parts = [
-            self.few.at(step * first, first),
-            self.many.at(step * (count - first), count - first),
+            loader.at(first, size)
+            for loader, first, size in (
+                (self.few, start, end - start),
+                (self.many, position - start, count - (end - start)),
+            )
+            if size
         ]
-        targets = [y for _, y in parts if y is not None]
-        x = torch.cat([x for x, _ in parts])
-        return x, torch.cat(targets) if len(targets) == len(parts) else None
+        place = torch.empty(count, dtype=torch.long)  # of each position, in the parts
+        place[few], place[~few] = torch.arange(end - start), torch.arange(end - start, count)
+        columns = [torch.cat(column) for column in zip(*_whole(parts), strict=True)]
+        x, *targets = (column[place.to(column.device)] for column in columns)
+        return x, targets[0] if targets else None
+
+    def _few_before(self, position: Tensor) -> Tensor:
+        """How many of the samples before each position come from the few: its share, rounded up."""
+        share = self.share
+        return (position * share.numerator + share.denominator - 1) // share.denominator
+
+
+def _whole(parts: list[tuple[Tensor, Tensor | None]]) -> list[tuple[Tensor, ...]]:
+    """Without targets, where one set has none."""
+    with_targets = all(y is not None for _, y in parts)
+    return [(x, y) if with_targets and y is not None else (x,) for x, y in parts]

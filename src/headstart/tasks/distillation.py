@@ -16,10 +16,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from headstart.collectives import mean_over_processes
 from headstart.modalities.base import Strength
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
-from headstart.tasks.pupilage import OfStudent
+from headstart.tasks.pupilage import OfStudent, known_loss
 from headstart.tasks.supervised import Supervised
 from headstart.types import Batch, Step
 
@@ -62,17 +63,15 @@ class Distillation(OfStudent, Learner):  # type: ignore[override]
         outputs = self.student.outputs(batch, encoder_learns=self.student.stage(progress))
         taught = task.divergence(batch.y[:, 1:], outputs).mean()
         known = ~batch.y[:, 0].isnan()
-        step = Step.sum(len(batch), teachers=taught)
-        if self.config.labels and bool(known.any()):
-            y = batch.y[known, 0]
-            y = y.long() if task.classes_apart else y
-            labels = task.loss(outputs[known], y)
-            step = Step.sum(
-                len(batch),
-                teachers=(1 - self.config.labels) * taught,
-                labels=self.config.labels * labels,
-            )
-        return step
+        if not (self.config.labels and mean_over_processes(known.float().sum()) > 0):
+            return Step.sum(len(batch), teachers=taught)
+        y = batch.y[:, 0].nan_to_num()
+        labels = known_loss(task, outputs, y.long() if task.classes_apart else y, known)
+        return Step.sum(
+            len(batch),
+            teachers=(1 - self.config.labels) * taught,
+            labels=self.config.labels * labels,
+        )
 
 
 def taught(labels: Tensor | None, outputs: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ them (ReMixMatch, Berthelot et al., 2020, arXiv:1911.09785, section 3.1).
 With ten labels a class a network's own first answers are poor, and what it once believed it keeps.
 Where a graph of neighbours is at hand (`Graph`), its answers are learned from instead, those of all
 samples: labels spread along it (`spreading.py`), at first by what the encoder was pre-trained to
-see, then anew by what it has learned to see since.
+see, then anew by what it has learned to see since. In the second half of the training only those
+count which the teacher gives as well: by then it has seen through most of the graph's mistakes.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ from headstart.modalities.base import Strength
 from headstart.parts.learner import Learner
 from headstart.parts.teacher import follow, teacher_of
 from headstart.settings import Settings, setting
-from headstart.tasks.pupilage import OfStudent
+from headstart.tasks.pupilage import OfStudent, known_loss, shares
 from headstart.tasks.supervised import Supervised
 from headstart.types import Batch, Step
 
+AGREED = 0.5  # progress from which the teacher must give the graph's answer too
 UNLABELLED = -100  # what a loss over class numbers leaves out; sample i has UNLABELLED - i
 Trusting = Literal["fixed", "adaptive", "soft"]
 
@@ -94,18 +96,26 @@ class SelfTraining(OfStudent, Learner):  # type: ignore[override]
         self.register_buffer("guesses", torch.zeros(rest, dtype=torch.long))
         self.register_buffer("drawn", torch.zeros((), dtype=torch.long))
 
+    @property
+    def clean(self) -> bool:  # type: ignore[override]
+        """With a graph the teacher looks at samples as they are, as it will when it answers.
+
+        It measures its normalisations' statistics by what it sees, and those of moved pictures are
+        not those of unmoved ones. Its own answers, where they teach, are better for moved ones.
+        """
+        return self.graph is not None
+
     def strengths(self) -> tuple[Strength, ...]:
-        """The teacher's view, then the student's."""
+        """The teacher's view (a labelled sample's, with a graph), then the student's."""
         return ("weak", "strong")
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
         """Cross-entropy with the labels, and with the teacher's answers where they are trusted."""
         assert batch.y is not None
         weak, strong = batch.x.chunk(2)  # [B, ...] each
-        with (
-            torch.no_grad()
-        ):  # with a graph too: it is here that the teacher measures its statistics
-            answers = self.teacher.outputs(Batch(weak)).softmax(dim=1)  # [B, K]
+        with torch.no_grad():
+            looked_at = weak if batch.clean is None else batch.clean
+            answers = self.teacher.outputs(Batch(looked_at)).softmax(dim=1)  # [B, K]
         without = batch.y <= UNLABELLED  # [B]
         seen = torch.where(without.view(-1, *[1] * (weak.ndim - 1)), strong, weak)
         outputs = self.student.outputs(Batch(seen), encoder_learns=self.student.stage(progress))
@@ -114,16 +124,18 @@ class SelfTraining(OfStudent, Learner):  # type: ignore[override]
             belief, target = self.trust(answers, free)  # [B] each
         else:
             self._draw(progress)
-            belief = torch.ones_like(free)
             target = self.guesses[(UNLABELLED - batch.y).clamp(min=0)]
+            belief = torch.ones_like(free)
+            if progress >= AGREED:
+                belief = (answers.argmax(dim=1) == target).to(free.dtype)
         each = F.cross_entropy(outputs, target, reduction="none")
-        consistency = (each * belief * free).sum() / free.sum().clamp(min=1)
+        share = shares(free)
         step = Step.sum(
             len(batch),
-            labels=self.student.task.loss(outputs, batch.y.clamp(min=UNLABELLED)),
-            consistency=self.config.weight * self._ramp(progress) * consistency,
+            labels=known_loss(self.student.task, outputs, batch.y, ~without),
+            consistency=self.config.weight * self._ramp(progress) * (each * belief * share).sum(),
         )
-        step.logs["trusted"] = (belief * free).sum() / free.sum().clamp(min=1)
+        step.logs["trusted"] = (belief * share).sum()
         return step
 
     def _draw(self, progress: float) -> None:
@@ -172,12 +184,12 @@ class Trust(nn.Module):
         answers: probabilities `[B, K]`; free: 1 where a sample is unlabelled, `[B]`.
         """
         answers = answers.float()
-        share = free / free.sum().clamp(min=1)
+        share = shares(free)
         if self.config.align:
             self._follow(self.answered, share @ answers)
             answers = align(answers, self.prior, self.answered)
         sure, target = answers.max(dim=1)
-        mean = (share * sure).sum()
+        mean = mean_over_processes((share * sure).sum())
         self._follow(self.confidence, mean)
         self._follow(self.variance, (share * (sure - mean).square()).sum())
         self._follow(self.aligned, share @ answers)

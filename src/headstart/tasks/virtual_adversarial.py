@@ -26,7 +26,7 @@ from headstart import collectives
 from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
-from headstart.tasks.pupilage import OfStudent
+from headstart.tasks.pupilage import OfStudent, known_loss
 from headstart.tasks.supervised import Supervised
 from headstart.types import Batch, Spec, Step
 
@@ -85,8 +85,7 @@ class VirtualAdversarial(OfStudent, Learner):  # type: ignore[override]
         learns = student.stage(progress)
         outputs = student.outputs(batch, encoder_learns=learns)  # [B, K]
         known = labelled(batch.y)
-        # Of several processes one may have no labelled sample in its rows.
-        labels = task.loss(outputs[known], batch.y[known]) if known.any() else 0 * outputs.sum()
+        labels = known_loss(task, outputs, batch.y, known)
         smoothness = torch.zeros_like(labels)
         if learns and torch.is_grad_enabled():
             fixed = outputs.detach()

@@ -35,7 +35,7 @@ from headstart.training.memory import kept_memory
 from headstart.training.norms import share_norms
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
-from headstart.training.precision import Precision
+from headstart.training.precision import Precision, emulated
 from headstart.training.profiling import Clock
 from headstart.training.progress import Progress
 from headstart.training.sharding import Shards
@@ -106,6 +106,11 @@ class Engine:
         self._average = average_of(trained, config, self.optimisers.values(), self._first_batches)
         self.judge = Judge(self.shards, self._average, config.patience)
         self._precision = Precision(trained, self.device, config.precision)
+        if self._precision.half and emulated(self.device):
+            say(
+                "this processor has no bfloat16: it is emulated, many times slower than float32;"
+                " leave --precision bf16 out"
+            )
         self._forward: Callable[..., Step] = trained
         self.clock: Clock | None = None
         self._watched: dict[str, Any] = {}

@@ -10,6 +10,7 @@ optimisers are float32, networks give float32 back, and no objective need know.
 from __future__ import annotations
 
 import dataclasses
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import MethodType
@@ -57,6 +58,15 @@ def suits(device: torch.device) -> bool:
     Not CPUs, even those that have it: see docs/decisions/016.
     """
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def emulated(device: torch.device) -> bool:
+    """Whether bfloat16 is made of float32 there, many times slower: x86 without AVX-512."""
+    return (
+        device.type == "cpu"
+        and platform.machine() in ("x86_64", "AMD64")
+        and not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    )
 
 
 def networks(module: nn.Module) -> Iterator[nn.Module]:
