@@ -3,6 +3,7 @@
 A row is `name: ("module:Class", "one-line summary")`. The module is imported when its row is
 loaded, never before: `headstart list` and `--help` read names and summaries without torch.
 Other packages add rows through entry points of the same group (`headstart.objectives`, ...).
+A family stands for any number of names that begin alike: `hub:NAME`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,31 @@ Row = tuple[str, str]
 class Table(Mapping[str, str]):
     """Maps names to summaries; `load(name)` imports what a name stands for."""
 
-    def __init__(self, kind: str, rows: Mapping[str, Row]) -> None:
+    def __init__(
+        self, kind: str, rows: Mapping[str, Row], families: Mapping[str, Row] | None = None
+    ) -> None:
         self.kind = kind
         self._own = dict(rows)
+        self._families = dict(families or {})
+
+    @property
+    def families(self) -> dict[str, str]:
+        """Summaries of the families, by how their names begin, as `hub:NAME`."""
+        return {f"{name}:NAME": summary for name, (_, summary) in self._families.items()}
+
+    def member(self, name: str, raw: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """What `name` with the settings `raw` stands for, and its settings.
+
+        A family completes the settings of its members; all others are left as they are.
+
+        Raises:
+            UserError: no row has that name, or the family has no such member.
+        """
+        family, colon, rest = name.partition(":")
+        if not colon or family not in self._families:
+            return self.load(name), raw
+        found: tuple[Any, dict[str, Any]] = _imported(self._families[family][0])(rest, raw)
+        return found
 
     @cached_property
     def _plugins(self) -> dict[str, EntryPoint]:
@@ -49,10 +72,9 @@ class Table(Mapping[str, str]):
             UserError: no row has that name, or a plug-in's row cannot be imported.
         """
         if name in self._own:
-            module, _, attribute = self._own[name][0].partition(":")
-            return getattr(import_module(module), attribute)
+            return _imported(self._own[name][0])
         if name not in self._plugins:
-            raise unknown(self.kind, name, list(self))
+            raise unknown(self.kind, name, [*self, *self.families])
         point = self._plugins[name]
         try:
             return point.load()
@@ -62,3 +84,8 @@ class Table(Mapping[str, str]):
                 f"{error}.",
                 "Mend or uninstall the package that provides it.",
             ) from error
+
+
+def _imported(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)

@@ -29,4 +29,10 @@ table = Table(
             "bag of n-grams (fastText): the fastest, for texts",
         ),
     },
+    families={
+        "hub": (
+            "headstart.backbones.hub.choice:chosen",
+            "a public encoder of Hugging Face transformers or timm, or a folder that holds one",
+        ),
+    },
 )

@@ -36,12 +36,16 @@ class Backbone(nn.Module, ABC):
     dim: D of `Features.pooled` `[B, D]`.
     token_dim: D of `Features.tokens` `[B, T, D]`, 0 when there are no tokens.
     reads: kinds of `Spec` that it can be built for.
+    pretrained: whether it comes with weights (`begin_with`).
+    rate: what suits those weights, as a share of the learning rate.
     """
 
     Config: ClassVar[type[Settings]]
     reads: ClassVar[frozenset[SampleKind]] = frozenset({"continuous"})
     dim: int
     token_dim: int = 0
+    pretrained: bool = False
+    rate: float = 1.0
 
     @abstractmethod
     def __init__(self, config: Settings, spec: Spec) -> None:
@@ -54,6 +58,10 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def layers(self) -> list[nn.Module]:
         """Its parts from the input up: rates fall with depth in this order."""
+
+    def begin_with(self) -> str | None:
+        """Take the weights that it comes with, where it does; what was taken, in a sentence."""
+        return None
 
 
 def activation(name: str) -> nn.Module:

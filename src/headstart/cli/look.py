@@ -58,7 +58,7 @@ def _rows(what: str) -> Mapping[str, str]:
         case "objectives":
             return {**objectives.table, AUTO: "the best of a short try of several, in the budget"}
         case "backbones":
-            return backbones.table
+            return {**backbones.table, **backbones.table.families}
         case "tasks":
             return tasks.table
         case "modalities":

@@ -137,7 +137,7 @@ def _common(parser: Parser, config: type[PretrainConfig | FinetuneConfig]) -> No
     length.add_argument("--epochs", type=float, metavar="N", help="length of the training")
     length.add_argument("--steps", type=int, metavar="N", help="length of the training")
     length.add_argument("--minutes", type=float, metavar="M", help="length of the training")
-    _named(parser, "--backbone", backbones.table)
+    _named(parser, "--backbone", [*backbones.table, *backbones.table.families])
     parser.add_argument("--activation", metavar="NAME", help="the backbone's, as gelu or relu")
     add_flags(parser, config)
 

@@ -34,6 +34,12 @@ class ImageConfig(Settings):
     size: int | None = setting(None, "side in pixels; by default the pictures' own, at most 64")
     channels: Literal[1, 3] | None = setting(None, "1 for grey, 3 for colour; by default as found")
     normalise: bool = setting(True, "subtract the mean of train, divide by its deviation")
+    mean: tuple[float, ...] | None = setting(
+        None, "of each channel, in 0..1; by default that of train", flag=""
+    )
+    std: tuple[float, ...] | None = setting(
+        None, "deviation of each channel; by default that of train", flag=""
+    )
     augment: AugmentConfig = setting(factory=AugmentConfig)
 
 
@@ -69,7 +75,8 @@ class Image:
         augmentation = choose(config.augment, _readable(some, size, channels, LOOKED_AT))
         if not config.normalise:
             return cls(size, [0.0] * channels, [1.0] * channels, augmentation)
-        return cls(size, *_statistics(some, size, channels), augmentation)
+        mean, std = _given(config, channels) or _statistics(some, size, channels)
+        return cls(size, mean, std, augmentation)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Image:
@@ -136,6 +143,23 @@ def _readable(train: Samples, size: tuple[int, int], channels: int, count: int) 
     good = torch.ones(len(x), dtype=torch.bool)
     good[bad] = False
     return x[good]
+
+
+def _given(config: ImageConfig, channels: int) -> tuple[list[float], list[float]] | None:
+    """Mean and deviation that were made elsewhere.
+
+    Raises:
+        UserError: only one of them is there, or not one for each channel.
+    """
+    if config.mean is None and config.std is None:
+        return None
+    mean, std = list(config.mean or ()), list(config.std or ())
+    if len(mean) != channels or len(std) != channels or min(std) <= 0:
+        raise UserError(
+            f"settings 'modality.mean' and 'modality.std' are {mean} and {std}: both must have a"
+            f" number for each of {channels} channels, and deviations must be above 0."
+        )
+    return mean, std
 
 
 def _statistics(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from headstart.data import snapshots
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
 from headstart.modalities import tokenizer as tokenizers
@@ -57,9 +57,16 @@ class Text:
     Config: ClassVar[type[Settings]] = TextConfig
 
     def __init__(
-        self, tokenizer: Tokenizer, window: int, length: int, strengths: dict[str, float]
+        self,
+        tokenizer: Tokenizer,
+        window: int,
+        length: int,
+        strengths: dict[str, float],
+        *,
+        spaced: bool = True,
     ) -> None:
         self.tokenizer = tokenizer
+        self.spaced = spaced  # whether a text is encoded with a space before its first word
         self.window, self.length, self.strengths = window, length, strengths
         self.vocabulary = tokenizers.vocabulary(tokenizer, window)
         self.notes: Sequence[str] = ()
@@ -77,11 +84,13 @@ class Text:
         if config.window < 8:
             raise UserError(f"setting 'modality.window' is {config.window}: at least 8 are needed.")
         made = (
-            tokenizers.read(Path(config.tokenizer))
+            tokenizers.read(config.tokenizer)
             if config.tokenizer
             else tokenizers.train(texts, config.kind, config.vocabulary, lowercase=config.lowercase)
         )
-        lengths = np.array([len(ids) for ids in _encoded(made, texts)]) + 2
+        # A public model's tokenizer spells texts as that model was taught to read them.
+        spaced = not (config.tokenizer or "").startswith(snapshots.PREFIX)
+        lengths = np.array([len(ids) for ids in _encoded(made, texts, spaced=spaced)]) + 2
         windows = min(MOST_WINDOWS, math.ceil(int(lengths.max()) / config.window))
         length = config.length or windows * config.window
         strengths = {
@@ -89,7 +98,7 @@ class Text:
             "strong_drop": config.strong_drop,
             "strong_cut": config.strong_cut,
         }
-        text = cls(made, config.window, length, strengths)
+        text = cls(made, config.window, length, strengths, spaced=spaced)
         text.notes = _notes(text, lengths, trained=config.tokenizer is None)
         return text
 
@@ -106,7 +115,13 @@ class Text:
             made = Tokenizer.from_str(json.dumps(state["tokenizer"]))
         except Exception as error:
             raise UserError(f"tokenizer.json is malformed: {error}") from error
-        return cls(made, int(state["window"]), int(state["length"]), dict(state["strengths"]))
+        return cls(
+            made,
+            int(state["window"]),
+            int(state["length"]),
+            dict(state["strengths"]),
+            spaced=bool(state.get("spaced", True)),
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as JSON can hold it; `tokenizer` is kept as a file of its own."""
@@ -114,6 +129,7 @@ class Text:
             "modality": "text",
             "window": self.window,
             "length": self.length,
+            "spaced": self.spaced,
             "strengths": self.strengths,
             "tokenizer": tokenizers.plain(self.tokenizer),
         }
@@ -141,7 +157,7 @@ class Text:
             )
         v = self.vocabulary
         rows = torch.full((len(samples), self.length), v.pad, dtype=self._dtype)
-        for i, ids in enumerate(_encoded(self.tokenizer, texts)):
+        for i, ids in enumerate(_encoded(self.tokenizer, texts, spaced=self.spaced)):
             whole = [v.begin, *ids[: self.length - 2], v.end]
             rows[i, : len(whole)] = torch.tensor(whole, dtype=self._dtype)
         return rows, empty
@@ -161,7 +177,7 @@ class Text:
         if int(lengths.sum()) < PACKED_FROM * self.window * len(x):
             return x, empty
         stream: list[int] = []
-        for ids in _encoded(self.tokenizer, _texts(samples)):
+        for ids in _encoded(self.tokenizer, _texts(samples), spaced=self.spaced):
             stream += [v.begin, *ids, v.end]
         rows = len(stream) // self.window
         if rows == 0:
@@ -221,9 +237,11 @@ def _texts(samples: Samples) -> Sequence[str]:
     return texts
 
 
-def _encoded(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[list[int]]:
+def _encoded(tokenizer: Tokenizer, texts: Sequence[str], *, spaced: bool) -> Iterator[list[int]]:
     for start in range(0, len(texts), CHUNK):
-        part = [tokenizers.spaced(text) for text in texts[start : start + CHUNK]]
+        part = list(texts[start : start + CHUNK])
+        if spaced:
+            part = [tokenizers.spaced(text) for text in part]
         for found in tokenizer.encode_batch_fast(part, add_special_tokens=False):
             yield found.ids
 

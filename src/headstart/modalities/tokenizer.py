@@ -25,6 +25,7 @@ from tokenizers import (
     trainers,
 )
 
+from headstart.data import snapshots
 from headstart.errors import UserError
 from headstart.types import Vocabulary
 
@@ -93,12 +94,17 @@ def train(texts: Sequence[str], kind: Kind, size: int | None, *, lowercase: bool
     return tokenizer
 
 
-def read(path: Path) -> Tokenizer:
+def read(place: str) -> Tokenizer:
     """A tokenizer that exists, in the format of `tokenizers`; missing special pieces are added.
 
+    place: a file, or `hub:` and a public model, whose own it is.
+
     Raises:
-        UserError: there is no such file, or it holds none.
+        UserError: there is no such file or model, or it holds none.
     """
+    path = Path(place)
+    if place.startswith(snapshots.PREFIX):
+        path = snapshots.locate(place.removeprefix(snapshots.PREFIX)) / "tokenizer.json"
     if not path.is_file():
         raise UserError(f"there is no tokenizer at {path}.", "Expected a tokenizer.json.")
     try:

@@ -52,7 +52,8 @@ class Learner(nn.Module, ABC):
 
     def rates(self) -> dict[Parameter, float]:
         """Multipliers of the learning rate for parameters that do not take it whole."""
-        return {}
+        gentle = [m for m in self.modules() if isinstance(m, Backbone) and m.rate != 1.0]
+        return {parameter: m.rate for m in gentle for parameter in m.parameters()}
 
     @abstractmethod
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:

@@ -67,7 +67,7 @@ class Supervised(Learner):
         """Lower layers hold what is general: each takes `layer_decay` of the rate above it."""
         layers: list[nn.Module] = self.encoder.layers()
         return {
-            parameter: self.decay ** (len(layers) - depth)
+            parameter: self.encoder.rate * self.decay ** (len(layers) - depth)
             for depth, layer in enumerate(layers)
             for parameter in layer.parameters()
         }

@@ -50,13 +50,28 @@ def component(
 ) -> Component:
     """The class that `raw["name"]` names, with the rest of `raw` as its settings."""
     name = raw.get("name", default)
-    try:
-        cls = table.load(name)
-    except UserError as error:
-        faults.add(f"{where}: {error.message} {' '.join(error.hints)}")
-        return Component(name, None, None)
     rest = {key: value for key, value in raw.items() if key != "name"}
+    try:
+        cls, rest = table.member(name, rest)
+    except UserError as error:
+        faults.add(f"{where}: {' '.join([error.message, *error.hints])}")
+        return Component(name, None, None)
     return Component(name, cls, resolve(cls.Config, rest, faults, where))
+
+
+def suited(
+    modality: Component, backbone: Component, raw: dict[str, Any], faults: Faults
+) -> Component:
+    """The modality as a backbone that was made elsewhere wants it, where `raw` does not differ."""
+    asks = getattr(backbone.cls, "asks", None)
+    if asks is None or backbone.config is None or backbone.cls.modality != modality.name:
+        return modality
+    try:
+        wanted = asks(backbone.config)
+    except UserError as error:
+        faults.add(f"backbone: {' '.join([error.message, *error.hints])}")
+        return modality
+    return component(modalities.table, {**wanted, **raw}, modality.name, "modality", faults)
 
 
 def open_data(config: DataConfig) -> Dataset:
@@ -97,8 +112,15 @@ def fitted_modality(dataset: Dataset, chosen: Component) -> Modality:
     return modality
 
 
-def build_backbone(chosen: Component, spec: Spec, seed: int) -> Backbone:
-    """The backbone with seeded weights."""
+def build_backbone(chosen: Component, spec: Spec, seed: int, say: Say = lambda _: None) -> Backbone:
+    """The backbone with seeded weights, or with those that it comes with."""
+    encoder = _built(chosen, spec, seed)
+    if (taken := encoder.begin_with()) is not None:
+        say(taken)
+    return encoder
+
+
+def _built(chosen: Component, spec: Spec, seed: int) -> Backbone:
     if spec.kind not in chosen.cls.reads:
         fit = [name for name in backbones.table if spec.kind in backbones.table.load(name).reads]
         raise UserError(
@@ -124,7 +146,7 @@ def load_backbone(raw: dict[str, Any], spec: Spec) -> Backbone:
     faults = Faults()
     chosen = component(backbones.table, raw, "", "backbone", faults)
     faults.raise_if_any()
-    return build_backbone(chosen, spec, 0)
+    return _built(chosen, spec, 0)
 
 
 def begin(

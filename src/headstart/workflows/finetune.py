@@ -84,7 +84,8 @@ def finetune(
     state = parts.task.cls.fit(parts.task.config, splits["train"].targets)
     task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
     counts = {name: len(splits.get(name, ())) for name in ("train", "validation", "test", REST)}
-    network = Supervised(parts.how, parts.encoder, task, pretrained=config.start is not None)
+    pretrained = config.start is not None or parts.encoder.pretrained
+    network = Supervised(parts.how, parts.encoder, task, pretrained=pretrained)
     pupil = pupil_for(config, parts.ways, network, spec=parts.modality.spec, splits=splits, say=say)
     health = Health(say)
     size = pupil.batch_size(config.training.batch_size, counts)
@@ -121,7 +122,7 @@ def finetune(
                 supply.loaders["train"],
                 supply.loaders[REST],
                 pupil.learner.trust.prior,
-                pretrained=config.start is not None,
+                pretrained=pretrained,
                 say=say,
             )
         at = engine.fit(resume=resume)
@@ -223,12 +224,16 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
     backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
+    modality_part = assemble.suited(modality_part, backbone, config.modality, faults)
     faults.raise_if_any()
     assert how is not None
     modality = assemble.fitted_modality(dataset, modality_part)
-    encoder = assemble.build_backbone(backbone, modality.spec, config.seed)
+    said: list[str] = []
+    encoder = assemble.build_backbone(backbone, modality.spec, config.seed, said.append)
     plain = modality_part.plain()
-    return dataset, _Parts(task, backbone.plain(), how, asked, modality, plain, encoder, None)
+    return dataset, _Parts(
+        task, backbone.plain(), how, asked, modality, plain, encoder, "".join(said) or None
+    )
 
 
 def _parts_of_run(

@@ -142,7 +142,8 @@ def _learner(
         task: Task = chosen.cls(chosen.config, encoder.dim, state["task"])
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder.preprocessing} is malformed: it lacks {error}.") from error
-    return Supervised(how, encoder, task, pretrained=config.get("start") is not None)
+    pretrained = config.get("start") is not None or encoder.pretrained
+    return Supervised(how, encoder, task, pretrained=pretrained)
 
 
 def _part(folder: RunFolder, config: dict[str, Any], name: str) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def pretrain(
         "backbone": backbone.plain(),
         "objective": objective.plain(),
     }
-    learner = _learner(objective, backbone, modality, config.seed)
+    learner = _learner(objective, backbone, modality, config.seed, say)
     health = Health(say)
     probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
     more: list[Watcher] = [Sheets(modality, folder), *([probe] if probe else [])]
@@ -162,6 +162,7 @@ def _components(
     if default not in fit:
         default = fit[0]
     backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
+    modality = assemble.suited(modality, backbone, config.modality, faults)
     faults.raise_if_any()
     assert dataset is not None
     return dataset, (objective, backbone, modality)
@@ -228,19 +229,21 @@ def _chosen(
     return found, config
 
 
-def _learner(objective: Component, backbone: Component, modality: Modality, seed: int) -> Learner:
+def _learner(
+    objective: Component, backbone: Component, modality: Modality, seed: int, say: Say
+) -> Learner:
     assemble.check_reads(objective, modality.spec)
-    fit = [
-        name
-        for name in assemble.fitting_backbones(objective.cls.needs)
-        if modality.spec.kind in backbones.table.load(name).reads
-    ]
-    if backbone.name not in fit:
+    if not issubclass(backbone.cls, objective.cls.needs):
+        fit = [
+            name
+            for name in assemble.fitting_backbones(objective.cls.needs)
+            if modality.spec.kind in backbones.table.load(name).reads
+        ]
         raise UserError(
             f"objective '{objective.name}' does not work with backbone '{backbone.name}'.",
             f"Use --backbone {' or '.join(fit)}.",
         )
-    encoder = assemble.build_backbone(backbone, modality.spec, seed)
+    encoder = assemble.build_backbone(backbone, modality.spec, seed, say)
     learner: Learner = objective.cls(objective.config, encoder, modality.spec)
     return learner
 

@@ -1,0 +1,68 @@
+"""What several test files share: small public models, randomly initialised, as folders on disk."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+
+from headstart.modalities import tokenizer as tokenizers
+
+SIZES = {
+    "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 48,
+}  # fmt: skip
+VOCABULARY = 400
+
+
+def text_model(folder, kind="bert", **changes):
+    """A text encoder of `kind` with a tokenizer of its own; returns the model."""
+    from transformers import AutoConfig, AutoModel
+
+    from texts import sentences
+
+    made = tokenizers.train(sentences()[:200], "wordpiece", VOCABULARY, lowercase=True)
+    names = made.get_vocab()
+    special = {
+        "pad_token_id": names["[PAD]"], "bos_token_id": names["[CLS]"],
+        "eos_token_id": names["[SEP]"], "cls_token_id": names["[CLS]"],
+        "sep_token_id": names["[SEP]"],
+    }  # fmt: skip
+    torch.manual_seed(1)
+    sizes = (
+        {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48}
+        if kind == "distilbert"
+        else SIZES
+    )
+    sizes = {**sizes, "vocab_size": VOCABULARY, "max_position_embeddings": 66, **special}
+    model = AutoModel.from_config(AutoConfig.for_model(kind, **{**sizes, **changes})).eval()
+    model.save_pretrained(folder)
+    made.save(str(folder / "tokenizer.json"))
+    return model
+
+
+PICTURES = {
+    "vit": {**SIZES, "image_size": 16, "patch_size": 4},
+    "dinov2": {**{k: v for k, v in SIZES.items() if k != "intermediate_size"},
+               "image_size": 16, "patch_size": 4},
+    "convnext": {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 8, 16, 24]},
+    "resnet": {"depths": [1, 1, 1, 1], "hidden_sizes": [16, 16, 16, 24], "embedding_size": 8,
+               "layer_type": "basic"},
+    "swin": {"image_size": 32, "patch_size": 2, "embed_dim": 8, "depths": [1, 1],
+             "num_heads": [2, 2], "window_size": 4},
+}  # fmt: skip
+
+
+def picture_model(folder, kind="vit", **changes):
+    """An encoder of colour pictures of `kind`; returns the model."""
+    from transformers import AutoConfig, AutoModel
+
+    torch.manual_seed(1)
+    config = AutoConfig.for_model(kind, **{**PICTURES[kind], **changes})
+    model = AutoModel.from_config(config).eval()
+    model.save_pretrained(folder)
+    card = {
+        "do_normalize": True, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.25, 0.3],
+        "size": {"height": 32, "width": 32} if kind in ("swin", "convnext") else {"shortest_edge": 16},
+    }  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(card))
+    return model
