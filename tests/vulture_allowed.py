@@ -9,6 +9,9 @@ from headstart.backbones.resnet import ResNet
 from headstart.backbones.textconv import TextConv
 from headstart.backbones.transformer import Transformer
 from headstart.backbones.vit import ViT
+from headstart.baselines.numbers import Boosting
+from headstart.baselines.pictures import Gradients
+from headstart.baselines.texts import TfIdf
 from headstart.data.dataset import Dataset
 from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
@@ -58,3 +61,4 @@ _ = (
 )
 _ = (Strengths.jitter_share, Strengths.blur_share, Strengths.erase_share)
 _ = (MLflow, TensorBoard, Trackio, WandB)
+_ = (Boosting, Gradients, TfIdf)

@@ -1,0 +1,43 @@
+"""Classical models: what a scientist would try before a network, on the same labels.
+
+base: the face, and how one is fitted so that a task's figures can score its answers; models: the
+scikit-learn estimators they share; pictures, texts, numbers: what each kind of data is described
+by. `table` lists them; an entry says which kinds of data it reads.
+"""
+
+from headstart.tables import Table
+
+table = Table(
+    "baseline",
+    {
+        "pixels": (
+            "headstart.baselines.pictures:Pixels",
+            "logistic or ridge regression on the pixels",
+        ),
+        "hog": (
+            "headstart.baselines.pictures:Gradients",
+            "logistic or ridge regression on histograms of oriented gradients",
+        ),
+        "tfidf": (
+            "headstart.baselines.texts:TfIdf",
+            "logistic or ridge regression on words and pieces of words, weighted by rarity",
+        ),
+        "linear": (
+            "headstart.baselines.numbers:Linear",
+            "logistic or ridge regression on the columns",
+        ),
+        "boosting": (
+            "headstart.baselines.numbers:Boosting",
+            "gradient-boosted trees on the columns",
+        ),
+        "neighbours": (
+            "headstart.baselines.numbers:Neighbours",
+            "the nearest labelled samples, by pixels or columns",
+        ),
+    },
+)
+
+
+def fitting(kind: str) -> list[str]:
+    """Names of the baselines that read data of a kind."""
+    return [name for name in table if kind in table.load(name).kinds]
