@@ -76,14 +76,16 @@ class Batch:
     """Prepared samples on the device.
 
     x: `[views * B, ...]`, view after view, augmented where training asks for it.
-    y: `[B]` targets, or None.
+    y: `[B, ...]` targets, or None.
     clean: `[B, ...]`, the same samples as `x` before augmentation, where that differs.
+    frames: `[B, T]` of bool, the tokens that tasks on frames answer for; None: all there are.
     """
 
     x: Tensor
     y: Tensor | None = None
     views: int = 1
     clean: Tensor | None = None
+    frames: Tensor | None = None
 
     @property
     def target(self) -> Tensor:

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 
 from headstart.errors import UserError
 from headstart.tasks import mixing
+from headstart.types import Spec
 from samples import batch, supervised
 
 
@@ -64,12 +65,36 @@ def test_training_mixes_and_judging_does_not(settings):
     torch.testing.assert_close(plain.score(data)["loss"], mixing_one.score(data)["loss"])
 
 
+def test_numbers_mixed_have_the_gradient_of_the_number_in_between():
+    torch.manual_seed(0)
+    mixed = mixing.mix(torch.randn(8, 3), 0.4, 0.0)
+    answer, y = torch.randn(8, requires_grad=True), torch.randn(8)
+    partner = y[mixed.partner]
+    loss = mixed.loss(F.mse_loss(answer, y), F.mse_loss(answer, partner))
+    between = F.mse_loss(answer, mixed.share * y + (1 - mixed.share) * partner)
+    slopes = [torch.autograd.grad(value, answer)[0] for value in (loss, between)]
+    torch.testing.assert_close(*slopes)
+
+
+ROWS, PICTURES, TOKENS = (
+    Spec("continuous", (3,)),
+    Spec("continuous", (1, 8, 8)),
+    Spec("tokens", (8,)),
+)
+
+
+def test_numbers_and_pictures_may_be_mixed():
+    mixing.check(0.2, 0.0, ROWS, framewise=False)
+    mixing.check(0.2, 1.0, PICTURES, framewise=False)
+
+
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"mixup": 0.1, "cutmix": 0, "classes": False, "pictures": True}, "classes"),
-        ({"mixup": 0, "cutmix": 1, "classes": True, "pictures": False}, "pictures"),
-        ({"mixup": -1, "cutmix": 0, "classes": True, "pictures": True}, "0 or more"),
+        ({"mixup": 0, "cutmix": 1, "spec": ROWS, "framewise": False}, "pictures"),
+        ({"mixup": -1, "cutmix": 0, "spec": ROWS, "framewise": False}, "0 or more"),
+        ({"mixup": 0.1, "cutmix": 0, "spec": TOKENS, "framewise": False}, "'tokens'"),
+        ({"mixup": 0, "cutmix": 1, "spec": PICTURES, "framewise": True}, "their parts"),
     ],
 )
 def test_what_cannot_be_mixed_is_refused(how, message):

@@ -102,6 +102,10 @@ def print_table(rows: Sequence[Sequence[str]], *, numbers_from: int = 1) -> None
             print("  ".join("-" * width for width in widths))
 
 
+# Figures of tasks that are told first, where classes and numbers have theirs.
+FIRST = {"entity_f1": "F1 of entities", "token_accuracy": "accuracy of words"}
+
+
 def headline(result: dict[str, Any]) -> list[str]:
     """The few figures of a `result.json` that a person wants first, a sentence each."""
     lines = []
@@ -116,6 +120,10 @@ def headline(result: dict[str, Any]) -> list[str]:
         lines.append(
             f"test mean squared error {test['mse']:.4g} (always the mean:"
             f" {test['mean_predictor_mse']:.4g}), R² {test['r2']:.3f}, on {test['n']:,} samples"
+        )
+    elif told := [f"{FIRST[name]} {test[name]:.2%}" for name in FIRST if name in test]:
+        lines.append(
+            f"test {', '.join(told)}, on {test['n']:,} samples, from {result['labels']:,} labels"
         )
     elif result.get("command") == "pretrain":
         loss = result.get("val", {}).get("loss", result.get("loss"))

@@ -19,7 +19,7 @@ SPLITS = ("train", "validation", "test")
 class Samples:
     """One split.
 
-    inputs: an array `[N, ...]` (of str for texts), or where N files lie.
+    inputs: an array `[N, ...]` (of str for texts, of tuples of str for words), or where N files lie.
     targets: `[N]` of int, float or str as the source gave them, or None when there are none.
     labelled: `[N]` of bool, False where a target is missing; None when all are there.
     names: how each sample is called in messages and tables; by default as its file is called
@@ -77,6 +77,7 @@ class Dataset:
     kind: which modality reads the inputs.
     target_name: the column the targets come from, where a source has several.
     notes: what was decided in reading, for the user: splits made, columns chosen.
+    task: what its targets ask for, where their form says so.
     """
 
     source: str
@@ -85,6 +86,7 @@ class Dataset:
     target_name: str | None = None
     columns: Sequence[str] | None = None
     notes: list[str] = field(default_factory=list)
+    task: str | None = None
 
     @property
     def train(self) -> Samples:

@@ -16,11 +16,13 @@ READ_TODAY = (
     "Read today: a folder of pictures, a folder of IDX files, a .csv, .jsonl or .parquet that lists"
     " picture files, .parquet and .arrow with a column of pictures, a folder that Hugging Face's"
     " save_to_disk wrote, WebDataset .tar files (train-{000..099}.tar, or their folder), .txt (a"
-    " text a line), a folder of .txt files, a table with --text-column, .npz arrays, and the names"
+    " text a line), a folder of .txt files, a table with --text-column, .conll files, .jsonl and"
+    " .parquet with lists of tokens and tags, .npz arrays, and the names"
     f" {', '.join(NAMED)}."
 )
 TEXT = ".txt"
 FILES = (".csv", ".jsonl", ".parquet", ".arrow")
+READ_FILES = (*FILES, TEXT, ".conll", ".bio", ".iob")
 LATER = (".json", ".tsv", ".wav", ".flac")
 
 
@@ -120,7 +122,11 @@ def _folder(path: Path, target: str | None, named: dict[str, str], columns: _Col
     if tables:
         return _manifests(path, paths, target, columns)
     from headstart.data.texts import holds_texts, read_text_folder
+    from headstart.data.words import conll_files, read_conll
 
+    if not paths and (found := conll_files(path)):
+        _refuse("a folder of CoNLL files", target=target, **columns.given)
+        return read_conll(found, str(path))
     if holds_texts(path):
         _refuse("a folder of texts", **columns.given)
         return read_text_folder(path, target, paths)
@@ -135,9 +141,9 @@ def _manifests(
 ) -> Dataset:
     """A folder whose splits are named as files."""
     for split, part in paths.items():
-        if part.suffix.lower() not in (*FILES, TEXT) or not part.is_file():
+        if part.suffix.lower() not in READ_FILES or not part.is_file():
             raise UserError(
-                f"--{split} names {part}, which is no {', '.join((*FILES, TEXT))} file, though"
+                f"--{split} names {part}, which is no {', '.join(READ_FILES)} file, though"
                 " another split is.",
                 "Name folders for all splits, or files for all.",
             )
@@ -148,7 +154,15 @@ def _manifests(
 
 def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Dataset:
     """Files, one for each split, that hold pictures or texts, or list pictures."""
+    from headstart.data import words
+
     train, file_column = paths["train"], columns.file
+    if any(part.suffix.lower() in words.CONLL for part in paths.values()):
+        _refuse("a CoNLL file", target=target, **columns.given)
+        return words.read_conll(paths, str(train))
+    if words.holds_lists(train, columns.text):
+        _refuse("a column of words", file_column=file_column)
+        return words.read_lists(paths, columns.text, target, str(train))
     if any(part.suffix.lower() == TEXT for part in paths.values()):
         return _plain_texts(paths, target, columns)
     if columns.text is not None:
@@ -191,7 +205,7 @@ def _file(path: Path, target: str | None, named: dict[str, str], columns: _Colum
         return read_npz(path, target)
     if not path.is_file():
         raise UserError(f"{path} is neither a file nor a folder.", READ_TODAY)
-    if suffix in (*FILES, TEXT):
+    if suffix in READ_FILES:
         if "train" in named:
             raise UserError(f"{path} is the train split already: leave --train out.")
         others = {split: _inside(path.parent, split, value) for split, value in named.items()}

@@ -23,6 +23,22 @@ class Stretchy(Protocol):
         ...
 
 
+@runtime_checkable
+class Wordy(Protocol):
+    """A modality whose samples are made of words that can be answered for one by one: texts."""
+
+    by_words: bool
+
+    def frames(self, x: Tensor) -> Tensor | None:
+        """Which tokens of a compact batch begin a word, `[B, T]`; None where all count alike."""
+        ...
+
+
+def frames_of(modality: object, x: Tensor) -> Tensor | None:
+    """Which tokens of a compact batch tasks on frames answer for, `[B, T]`; None: all there are."""
+    return modality.frames(x) if isinstance(modality, Wordy) else None
+
+
 class Modality(Protocol):
     """Raw samples → tensors → prepared batches. Everything fitted is in `state()`."""
 

@@ -20,6 +20,7 @@ from headstart.data import snapshots
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
 from headstart.modalities import tokenizer as tokenizers
+from headstart.modalities import words
 from headstart.modalities.augment.words import dropped, without_span
 from headstart.modalities.base import Strength
 from headstart.settings import Settings, setting
@@ -69,6 +70,7 @@ class Text:
         self.spaced = spaced  # whether a text is encoded with a space before its first word
         self.window, self.length, self.strengths = window, length, strengths
         self.vocabulary = tokenizers.vocabulary(tokenizer, window)
+        self.by_words = False  # whether texts are read word by word, to be answered for so
         self.notes: Sequence[str] = ()
 
     @classmethod
@@ -115,13 +117,15 @@ class Text:
             made = Tokenizer.from_str(json.dumps(state["tokenizer"]))
         except Exception as error:
             raise UserError(f"tokenizer.json is malformed: {error}") from error
-        return cls(
+        text = cls(
             made,
             int(state["window"]),
             int(state["length"]),
             dict(state["strengths"]),
             spaced=bool(state.get("spaced", True)),
         )
+        text.by_words = bool(state.get("by_words", False))
+        return text
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as JSON can hold it; `tokenizer` is kept as a file of its own."""
@@ -131,6 +135,7 @@ class Text:
             "length": self.length,
             "spaced": self.spaced,
             "strengths": self.strengths,
+            **({"by_words": True} if self.by_words else {}),
             "tokenizer": tokenizers.plain(self.tokenizer),
         }
 
@@ -142,10 +147,10 @@ class Text:
     def tensor(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
         """Token numbers `[N, T]`, padded, and the rows that hold no text.
 
-        A text that is longer than `length` is cut there.
+        A text that is longer than `length` is cut there; one that is read by words never is.
 
         Raises:
-            UserError: a text is empty and `on_bad` is "fail", or all are.
+            UserError: a text is empty and `on_bad` is "fail", or all are; words are too many.
         """
         texts = _texts(samples)
         empty = [i for i, text in enumerate(texts) if not text.strip()]
@@ -155,6 +160,8 @@ class Text:
                 f"{samples.name(empty[0])} holds no text{more}.",
                 "Mend or remove it, or pass --on-bad skip to go on without it.",
             )
+        if self.by_words:
+            return words.rows(self.tokenizer, samples, self.vocabulary, self._dtype), empty
         v = self.vocabulary
         rows = torch.full((len(samples), self.length), v.pad, dtype=self._dtype)
         for i, ids in enumerate(_encoded(self.tokenizer, texts, spaced=self.spaced)):
@@ -192,7 +199,11 @@ class Text:
 
     def prepare(self, x: Tensor) -> Tensor:
         """`[B, T]` → int64, as wide as the longest row (in whole windows, where it has several)."""
-        return self._cut(x).long()
+        return self._cut(words.plain(x)).long()
+
+    def frames(self, x: Tensor) -> Tensor | None:
+        """See `base.Wordy`."""
+        return words.begun(self._cut(x)) if self.by_words else None
 
     def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
         """Hide words; strongly also remove a stretch of each text. As wide as `prepare` makes it.
@@ -233,8 +244,8 @@ class Text:
 
 def _texts(samples: Samples) -> Sequence[str]:
     assert isinstance(samples.inputs, np.ndarray)  # whole files were read when they were found
-    texts: list[str] = samples.inputs.tolist()
-    return texts
+    texts = samples.inputs.tolist()
+    return [" ".join(text) if isinstance(text, tuple) else text for text in texts]
 
 
 def _encoded(tokenizer: Tokenizer, texts: Sequence[str], *, spaced: bool) -> Iterator[list[int]]:

@@ -13,5 +13,6 @@ table = Table(
             "one of several classes a sample",
         ),
         "regression": ("headstart.tasks.regression:Regression", "one number a sample"),
+        "tagging": ("headstart.tasks.tagging:Tagging", "a tag for each word of a text"),
     },
 )

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from headstart.backbones.base import Backbone
+from headstart.errors import UserError
 from headstart.settings import Settings
+from headstart.types import Spec
 
 
 class Task(nn.Module, ABC):
@@ -19,6 +22,9 @@ class Task(nn.Module, ABC):
         change them in an instance.
     calibrates: whether its answers are probabilities that labels can calibrate.
     classes_apart: whether targets are classes, of which a label budget takes equal numbers.
+    framewise: whether it answers for each frame (a word, a slice of sound). Its head is then given
+        all `Features`, of the tokens that are asked about; outputs are `[N, T, K]`, with NaN for
+        the frames that a sample has not (`tasks/frames.py`), and targets `[N, ...]` of any shape.
     """
 
     Config: ClassVar[type[Settings]]
@@ -27,7 +33,31 @@ class Task(nn.Module, ABC):
     direction: str
     calibrates: bool = False
     classes_apart: ClassVar[bool]
+    framewise: ClassVar[bool] = False
     head: nn.Module
+
+    @classmethod
+    def dim_of(cls, encoder: Backbone) -> int:
+        """D of the features that the head is given.
+
+        Raises:
+            UserError: the task answers for tokens, and the backbone has none.
+        """
+        if not cls.framewise:
+            return encoder.dim
+        if encoder.token_dim == 0:
+            raise UserError(
+                f"--task {cls.name} answers for each token; this backbone gives one vector a"
+                " sample.",
+                "Use a --backbone that has tokens: headstart list backbones.",
+            )
+        return encoder.token_dim
+
+    @classmethod
+    def suits(cls, spec: Spec) -> None:
+        """Raises:
+        UserError: the task means nothing for such samples.
+        """
 
     @classmethod
     @abstractmethod
@@ -49,6 +79,10 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean loss of head outputs `[B, K]` against encoded targets `[B]`."""
+
+    def counted(self, targets: Tensor) -> int:
+        """What `loss` is a mean over: samples, or frames that have a target."""
+        return len(targets)
 
     @abstractmethod
     def trivial_loss(self, targets: Tensor) -> float:

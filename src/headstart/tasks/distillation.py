@@ -39,15 +39,18 @@ class DistillationConfig(Settings):
 
 
 class Distillation(OfStudent, Learner):  # type: ignore[override]
-    """Wraps a fine-tuning. `y` is `[B, 1 + K]`: the label, or what stands for none, and teachers'
+    """Wraps a fine-tuning. `y` is `[B, L + K]`: the label, or NaN where there is none, and teachers'
     outputs.
+
+    wide: L, how many numbers the task encodes a label in.
     """
 
     Config: ClassVar[type[Settings]] = DistillationConfig
     usual_batch = 256
 
-    def __init__(self, config: DistillationConfig, student: Supervised) -> None:
+    def __init__(self, config: DistillationConfig, student: Supervised, wide: int = 1) -> None:
         super().__init__()
+        self.wide = wide
         self.config = config
         self.student = student
         self.augment = student.augment
@@ -56,17 +59,24 @@ class Distillation(OfStudent, Learner):  # type: ignore[override]
         """As the settings say."""
         return (self.config.strength,)
 
+    def labels(self, y: Tensor) -> Tensor:
+        """The labels alone, as the task encodes them; those without teachers stay as they are."""
+        if y.ndim == 1 or y.shape[1] == self.wide:
+            return y
+        if self.wide > 1:
+            return y[:, : self.wide]
+        return y[:, 0].long() if self.student.task.classes_apart else y[:, 0]
+
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
         """How far the student's answers are from the teachers', and from the labels."""
         assert batch.y is not None
         task = self.student.task
         outputs = self.student.outputs(batch, encoder_learns=self.student.stage(progress))
-        taught = task.divergence(batch.y[:, 1:], outputs).mean()
+        taught = task.divergence(batch.y[:, -outputs.shape[1] :], outputs).mean()
         known = ~batch.y[:, 0].isnan()
         if not (self.config.labels and mean_over_processes(known.float().sum()) > 0):
             return Step.sum(len(batch), teachers=taught)
-        y = batch.y[:, 0].nan_to_num()
-        labels = known_loss(task, outputs, y.long() if task.classes_apart else y, known)
+        labels = known_loss(task, outputs, self.labels(batch.y.nan_to_num()), known)
         return Step.sum(
             len(batch),
             teachers=(1 - self.config.labels) * taught,
@@ -74,7 +84,10 @@ class Distillation(OfStudent, Learner):  # type: ignore[override]
         )
 
 
-def taught(labels: Tensor | None, outputs: Tensor) -> Tensor:
-    """Labels `[N]`, or None where there are none, beside teachers' outputs `[N, K]`: `[N, 1+K]`."""
-    first = torch.full((len(outputs),), torch.nan) if labels is None else labels.float()
-    return torch.cat([first[:, None], outputs.float()], dim=1)
+def taught(labels: Tensor | None, outputs: Tensor, wide: int = 1) -> Tensor:
+    """Labels `[N]` or `[N, L]` beside teachers' outputs `[N, K]`: `[N, L + K]`.
+
+    labels: None where there are none; wide: L.
+    """
+    first = torch.full((len(outputs), wide), torch.nan) if labels is None else labels.float()
+    return torch.cat([first.reshape(len(outputs), wide), outputs.float()], dim=1)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.distributions import Beta
 
 from headstart.errors import UserError
+from headstart.types import Spec
 
 
 @dataclass
@@ -31,18 +32,32 @@ class Mixed:
         return self.share * first + (1 - self.share) * second
 
 
-def check(mixup: float, cutmix: float, *, classes: bool, pictures: bool) -> None:
+def check(mixup: float, cutmix: float, spec: Spec, *, framewise: bool) -> None:
     """Refuse to mix what cannot be mixed.
 
+    Any target can be mixed: `Mixed.loss` of cross-entropies is that of the label in between, and of
+    squared errors it has the gradient of the error from the number in between.
+
+    framewise: whether the task answers for frames, which two samples do not have in common.
+
     Raises:
-        UserError: a strength is below 0, labels are no classes, or samples to cut are no pictures.
+        UserError: a strength is below 0, the task or the samples cannot be mixed, or samples to cut
+            are no pictures.
     """
     for name, strength in (("mixup", mixup), ("cutmix", cutmix)):
         if strength < 0:
             raise UserError(f"finetune.{name} must be 0 or more, not {strength:g}.")
-        if strength and not classes:
-            raise UserError(f"finetune.{name} mixes classes; this task has none.", "Leave it at 0.")
-    if cutmix and not pictures:
+        if strength and framewise:
+            raise UserError(
+                f"finetune.{name} mixes samples; this task answers for their parts.",
+                "Leave it at 0.",
+            )
+        if strength and spec.kind != "continuous":
+            raise UserError(
+                f"finetune.{name} mixes numbers; these samples are of kind '{spec.kind}'.",
+                "Leave it at 0.",
+            )
+    if cutmix and not spec.is_image:
         raise UserError("finetune.cutmix cuts pictures; these are none.", "Use finetune.mixup.")
 
 

@@ -12,6 +12,7 @@ from headstart.backbones.base import Backbone
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
 from headstart.tasks.base import Task
+from headstart.tasks.frames import blanked, gathered
 from headstart.tasks.mixing import mix
 from headstart.types import Batch, Step
 
@@ -80,16 +81,18 @@ class Supervised(Learner):
         return learns
 
     def outputs(self, batch: Batch, *, encoder_learns: bool = True) -> Tensor:
-        """Head outputs `[B, K]`."""
+        """Head outputs `[B, K]`; of a task on frames `[B, T, K]`, see `tasks/frames.py`."""
         with torch.set_grad_enabled(encoder_learns and torch.is_grad_enabled()):
-            pooled = self.encoder(batch).pooled  # [B, D]
-        return self.task.head(pooled)  # type: ignore[no-any-return]
+            features = self.encoder(batch)
+        if not self.task.framewise:
+            return self.task.head(features.pooled)  # type: ignore[no-any-return]
+        features = gathered(features, batch.frames)  # tokens [B, T, D]
+        assert features.mask is not None
+        return blanked(self.task.head(features), features.mask)
 
     def trivial_loss(self, batch: Batch) -> float | None:
-        """The best answer that is the same for every sample, as the task has it."""
-        if batch.y is None or batch.y.ndim > 1:
-            return None
-        return self.task.trivial_loss(batch.y)
+        """The loss of the best answer that is the same for every sample, as the task has it."""
+        return None if batch.y is None else self.task.trivial_loss(batch.y)
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player
         """The task's loss on labelled samples."""
@@ -102,4 +105,4 @@ class Supervised(Learner):
             loss = mixed.loss(self.task.loss(outputs, batch.y), self.task.loss(outputs, partners))
         else:
             loss = self.task.loss(self.outputs(batch, encoder_learns=learns), batch.y)
-        return Step(loss, len(batch), {"loss": loss.detach()})
+        return Step(loss, self.task.counted(batch.y), {"loss": loss.detach()})

@@ -101,8 +101,9 @@ class VirtualAdversarial(OfStudent, Learner):  # type: ignore[override]
 
 
 def labelled(y: Tensor) -> Tensor:
-    """Which of `y` `[B]` are labels: numbers of classes from 0, or numbers that are numbers."""
-    known: Tensor = ~y.isnan() if y.is_floating_point() else y >= 0
+    """Which of `y` `[B, ...]` are labels: numbers of classes from 0, or numbers that are numbers."""
+    first = y.reshape(len(y), -1)[:, 0]
+    known: Tensor = ~first.isnan() if y.is_floating_point() else first >= 0
     return known
 
 

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from headstart import collectives
 from headstart.data.loader import Shuffled
 from headstart.errors import InterruptedRunError, UserError
+from headstart.modalities.base import frames_of
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
@@ -245,16 +246,17 @@ class Engine:
         """
         x, y = self._moved(x, y)
         if not (self.learner.augment or self.learner.views > 1):
-            return Batch(self.preparation.prepare(x), y)
+            return Batch(self.preparation.prepare(x), y, frames=frames_of(self.preparation, x))
         strengths = self.learner.strengths()
         clean = self.preparation.prepare(x) if self.learner.clean else None
         moved = torch.cat([self.preparation.augment(x, strength) for strength in strengths])
-        return Batch(moved, y, len(strengths), clean)
+        frames = frames_of(self.preparation, x) if len(strengths) == 1 else None
+        return Batch(moved, y, len(strengths), clean, frames)
 
     def plain(self, x: Tensor, y: Tensor | None = None) -> Batch:
         """Compact samples `[B, ...]` → one view each, as they are."""
         x, y = self._moved(x, y)
-        return Batch(self.preparation.prepare(x), y)
+        return Batch(self.preparation.prepare(x), y, frames=frames_of(self.preparation, x))
 
     def _moved(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
         x = x.to(self.device, non_blocking=True)

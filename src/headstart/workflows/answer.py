@@ -18,11 +18,13 @@ from headstart.data.inputs import open_inputs
 from headstart.errors import UserError
 from headstart.runs.atomic import write_text, write_with
 from headstart.settings import Faults, resolve
+from headstart.tasks.frames import joined
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import CHUNK, LoadedRun
 from headstart.workflows.request import config_of
+from headstart.workflows.sets import word_by_word
 from headstart.workflows.supply import Supply
 
 EMBEDDING_FORMATS = (".npz", ".npy", ".csv")
@@ -70,6 +72,8 @@ def evaluate(
     samples = dataset.splits[name]
     if run.task is not None:
         samples = samples.take(np.flatnonzero(samples.has_label))
+        if run.task.framewise:
+            samples = word_by_word(run.modality, {name: samples})[name]
         if len(samples) == 0:
             raise UserError(
                 f"the {name} split of {data.path} has no labels to compare with.",
@@ -81,7 +85,7 @@ def evaluate(
         if run.task is None:
             figures = _losses(run, parts)
         else:
-            outputs = torch.cat([run.outputs(x, copies) for x in parts])
+            outputs = joined([run.outputs(x, copies) for x in parts])
             targets = supply.readable(name).targets
             assert targets is not None
             figures = run.task.figures(outputs, run.task.encode(targets, name))
@@ -209,7 +213,7 @@ def _asked(
     data = config_of(DataConfig, {"on_bad": on_bad})
     with Supply({"input": samples}, run.modality, data, seed=0, batch_size=CHUNK) as supply:
         said = [ask(x) for x, _ in supply.loaders["input"].in_order(CHUNK)]
-        return torch.cat(said), supply.readable("input"), supply.skipped().get("input", [])
+        return joined(said), supply.readable("input"), supply.skipped().get("input", [])
 
 
 def _check_copies(run: LoadedRun, copies: int) -> None:

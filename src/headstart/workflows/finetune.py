@@ -19,6 +19,7 @@ from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain, resolve
 from headstart.tasks import mixing
 from headstart.tasks.base import Task
+from headstart.tasks.frames import joined
 from headstart.tasks.self_training import SelfTraining
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training.engine import Engine, place
@@ -32,7 +33,7 @@ from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.neighbourhood import neighbourhood
 from headstart.workflows.onlookers import onlookers
 from headstart.workflows.pupils import Pupil, Ways, pupil_for, ways
-from headstart.workflows.sets import REST, cut_sets
+from headstart.workflows.sets import REST, cut_sets, word_by_word
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import hand_over, read_model, save_model
 
@@ -74,15 +75,16 @@ def finetune(
     """
     around = around or Around()
     dataset, parts = _parts(config, dataset)
+    kind: type[Task] = parts.task.cls
+    kind.suits(parts.modality.spec)
     mixing.check(
-        parts.how.mixup,
-        parts.how.cutmix,
-        classes=parts.task.cls.classes_apart,
-        pictures=parts.modality.spec.is_image,
+        parts.how.mixup, parts.how.cutmix, parts.modality.spec, framewise=kind.framewise
     )
-    splits = cut_sets(config, dataset, classes=parts.task.cls.classes_apart)
-    state = parts.task.cls.fit(parts.task.config, splits["train"].targets)
-    task: Task = parts.task.cls(parts.task.config, parts.encoder.dim, state)
+    splits = cut_sets(config, dataset, classes=kind.classes_apart)
+    if kind.framewise:
+        splits = word_by_word(parts.modality, splits)
+    state = kind.fit(parts.task.config, splits["train"].targets)
+    task = kind(parts.task.config, kind.dim_of(parts.encoder), state)
     counts = {name: len(splits.get(name, ())) for name in ("train", "validation", "test", REST)}
     pretrained = config.start is not None or parts.encoder.pretrained
     network = Supervised(parts.how, parts.encoder, task, pretrained=pretrained)
@@ -185,14 +187,14 @@ def _preprocessing(parts: _Parts, state: dict[str, Any]) -> dict[str, Any]:
 
 @torch.no_grad()
 def answers(engine: Engine, pupil: Pupil, data: Loader) -> Outputs:
-    """Outputs `[N, K]` for labelled samples, and their encoded targets `[N]`."""
+    """Outputs `[N, K]` (of frames `[N, T, K]`) for labelled samples, and their encoded targets."""
     parts = [
         (pupil.network.outputs(engine.plain(x)).float().cpu(), pupil.labels(y))
         for x, y in data.in_order(512)
         if y is not None
     ]
-    outputs, targets = (torch.cat(column) for column in zip(*parts, strict=True))
-    return outputs, targets
+    outputs, targets = zip(*parts, strict=True)
+    return joined(outputs), torch.cat(targets)
 
 
 def score(pupil: Pupil, outputs: torch.Tensor, targets: torch.Tensor) -> dict[str, Any]:
@@ -204,7 +206,10 @@ def score(pupil: Pupil, outputs: torch.Tensor, targets: torch.Tensor) -> dict[st
 def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Parts]:
     """Everything the settings name; all their faults in one error."""
     faults = Faults()
-    task = assemble.component(tasks.table, config.task, "classification", "task", faults)
+    if given is None and "name" not in config.task:  # the data may say what their targets ask for
+        given = assemble.open_data(config.data)
+    default = (given.task if given else None) or "classification"
+    task = assemble.component(tasks.table, config.task, default, "task", faults)
     how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
     asked = ways(config, task, faults)
     if config.start is not None:

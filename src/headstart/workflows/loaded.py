@@ -11,11 +11,12 @@ from torch import Tensor
 
 from headstart import objectives, tasks
 from headstart.errors import UserError
-from headstart.modalities.base import Modality
+from headstart.modalities.base import Modality, frames_of
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, resolve
 from headstart.tasks.base import Task
+from headstart.tasks.frames import joined
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training import devices
 from headstart.types import Batch
@@ -61,8 +62,10 @@ class LoadedRun:
 
     def batch(self, x: Tensor, y: Tensor | None = None) -> Batch:
         """Compact samples `[B, ...]` → a prepared batch on the device."""
-        x = self.modality.prepare(x.to(self.device))
-        return Batch(x, None if y is None else y.to(self.device))
+        x = x.to(self.device)
+        frames = frames_of(self.modality, x)
+        x = self.modality.prepare(x)
+        return Batch(x, None if y is None else y.to(self.device), frames=frames)
 
     def judged(self, x: Tensor) -> Batch:
         """Compact samples `[B, ...]` → what it is judged on: its views, or one as it is."""
@@ -81,7 +84,7 @@ class LoadedRun:
 
     @torch.no_grad()
     def outputs(self, x: Tensor, copies: int = 0) -> Tensor:
-        """Compact samples `[N, ...]` → the head's outputs, float32 `[N, K]`.
+        """Compact samples `[N, ...]` → the head's outputs, float32 `[N, K]` or `[N, T, K]`.
 
         copies: weakly augmented ones of each sample, over which and itself answers are averaged.
 
@@ -89,7 +92,7 @@ class LoadedRun:
             UserError: this is a pre-training run, or augmentation leaves samples as they are.
         """
         parts = [self._answered(part, copies) for part in torch.split(x, CHUNK)]
-        return torch.cat([part.float().cpu() for part in parts])
+        return joined([part.float().cpu() for part in parts])
 
     def _answered(self, x: Tensor, copies: int) -> Tensor:
         learner, plain = self.supervised, self.batch(x)
@@ -101,7 +104,8 @@ class LoadedRun:
                 "weak augmentation leaves these samples as they are: there is nothing to average.",
                 "Leave --tta out.",
             )
-        said = [learner.outputs(batch) for batch in (plain, *map(Batch, moved))]
+        many = (plain, *(Batch(part, frames=plain.frames) for part in moved))
+        said = [learner.outputs(batch) for batch in many]
         return learner.task.average(torch.stack(said))
 
 
@@ -139,7 +143,7 @@ def _learner(
     faults.raise_if_any()
     assert how is not None
     try:
-        task: Task = chosen.cls(chosen.config, encoder.dim, state["task"])
+        task: Task = chosen.cls(chosen.config, chosen.cls.dim_of(encoder), state["task"])
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder.preprocessing} is malformed: it lacks {error}.") from error
     pretrained = config.get("start") is not None or encoder.pretrained

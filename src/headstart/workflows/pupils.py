@@ -66,7 +66,12 @@ def ways(config: FinetuneConfig, task: Component, faults: Faults) -> Ways:
             f"--teacher and --unlabelled {config.unlabelled} both say what samples without labels"
             " are for: give one of them."
         )
-    if chosen == "self_training" and task.cls is not None and not task.cls.classes_apart:
+    if (chosen or config.teacher) and task.cls is not None and task.cls.framewise:
+        faults.add(
+            f"{'--teacher' if config.teacher else '--unlabelled'} compares answers for whole"
+            f" samples, and --task {task.name} answers for their parts: leave it out."
+        )
+    elif chosen == "self_training" and task.cls is not None and not task.cls.classes_apart:
         faults.add("--unlabelled self-train needs classes to answer: use --task classification.")
     chosen = "distillation" if config.teacher else chosen
     return Ways(**{name: value for name, value in settings.items() if name == chosen})  # type: ignore[arg-type]
@@ -99,10 +104,8 @@ class Pupil:
         return Mixed(few, loaders[REST], self.share)
 
     def labels(self, y: Tensor) -> Tensor:
-        """The encoded labels among what a loader of `targets` gives, `[B]`."""
-        if y.ndim == 1:
-            return y
-        return y[:, 0].long() if self.network.task.classes_apart else y[:, 0]
+        """The encoded labels among what a loader of `targets` gives."""
+        return self.learner.labels(y) if isinstance(self.learner, Distillation) else y
 
     def duration(self, asked: Duration | None, samples: int, batch_size: int) -> Duration:
         """How long it is trained."""
@@ -141,7 +144,9 @@ def pupil_for(
         return Pupil(trained, trained.teacher, asked.self_training.share, targets)
     if asked.vat is not None:
         none = UNLABELLED if task.classes_apart else torch.nan
-        targets[REST] = torch.full((without,), none, dtype=targets["train"].dtype)
+        targets[REST] = torch.full_like(targets["train"][:1], none).expand(
+            without, *targets["train"].shape[1:]
+        )
         learner = VirtualAdversarial(asked.vat, network, spec)
         return Pupil(learner, network, asked.vat.share, targets)
     if asked.distillation is not None:
@@ -149,8 +154,8 @@ def pupil_for(
         said = answers_of(
             config.teacher, known, task, config.data, copies=asked.distillation.copies, say=say
         )
-        targets |= {name: taught(targets.get(name), said[name]) for name in known}
-        return Pupil(
-            Distillation(asked.distillation, network), network, asked.distillation.share, targets
-        )
+        wide = targets["train"][0].numel()
+        targets |= {name: taught(targets.get(name), said[name], wide) for name in known}
+        distilled = Distillation(asked.distillation, network, wide)
+        return Pupil(distilled, network, asked.distillation.share, targets)
     return Pupil(network, network, None, targets)

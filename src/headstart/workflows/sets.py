@@ -6,10 +6,27 @@ import numpy as np
 
 from headstart.data import budget
 from headstart.data.dataset import Dataset, Samples
+from headstart.data.words import check_counts, split_words
 from headstart.errors import UserError
+from headstart.modalities.base import Modality, Wordy
 from headstart.workflows.config import FinetuneConfig
 
 REST = "unlabelled"
+
+
+def word_by_word(modality: Modality, splits: dict[str, Samples]) -> dict[str, Samples]:
+    """Splits of texts as words, for a task that answers for each; others as they are.
+
+    Raises:
+        UserError: a text has not as many tags as words.
+    """
+    if not isinstance(modality, Wordy):
+        return splits
+    modality.by_words = True
+    parted = {name: split_words(samples) for name, samples in splits.items()}
+    for samples in parted.values():
+        check_counts(samples)
+    return parted
 
 
 def cut_sets(config: FinetuneConfig, dataset: Dataset, *, classes: bool) -> dict[str, Samples]:
