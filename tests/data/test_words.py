@@ -10,7 +10,10 @@ from headstart.data.sources import open_dataset
 from headstart.errors import UserError
 
 ROWS = [
-    {"tokens": ["John", "lives", "in", "New", "York"], "tags": ["B-PER", "O", "O", "B-LOC", "I-LOC"]},
+    {
+        "tokens": ["John", "lives", "in", "New", "York"],
+        "tags": ["B-PER", "O", "O", "B-LOC", "I-LOC"],
+    },
     {"tokens": ["好", "的"], "tags": ["O", "O"]},
 ]
 
@@ -41,8 +44,16 @@ def test_words_without_tags_are_unlabelled(tmp_path):
 BAD = {
     "a line short of a column": ("a.conll", "a X O\n\nb O\n", r"a\.conll, line 3: 'b O' has 2 col"),
     "no words": ("a.conll", "\n\n", "holds no words"),
-    "a tag too few": ("a.jsonl", '{"tokens": ["a", "b"], "tags": ["O"]}\n', r"a\.jsonl:1 has 2 words"),
-    "a number for a word": ("a.jsonl", '{"tokens": ["a", 2], "tags": ["O", "O"]}\n', "must be text"),
+    "a tag too few": (
+        "a.jsonl",
+        '{"tokens": ["a", "b"], "tags": ["O"]}\n',
+        r"a\.jsonl:1 has 2 words",
+    ),
+    "a number for a word": (
+        "a.jsonl",
+        '{"tokens": ["a", 2], "tags": ["O", "O"]}\n',
+        "must be text",
+    ),
     "half a line": ("a.jsonl", '{"tokens": ["a"], "tags": ["O"]}\n{"tok', r"line 2 is not JSON"),
     "a tag of two words": ("a.jsonl", '{"tokens": ["a"], "tags": ["O O"]}\n', "white space in it"),
 }

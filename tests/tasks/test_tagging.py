@@ -44,7 +44,9 @@ def test_entities_are_those_of_an_independent_count():
         assert [e[1:] for e in sorted(found_in([tags]))] == chunks(tags), tags
     random.seed(0)
     truth, answers = ([[random.choice(marks) for _ in range(12)] for _ in range(50)] for _ in "ab")
-    theirs = [{(i, *c) for i, row in enumerate(rows) for c in chunks(row)} for rows in (truth, answers)]
+    theirs = [
+        {(i, *c) for i, row in enumerate(rows) for c in chunks(row)} for rows in (truth, answers)
+    ]
     found = precision_recall_f1(found_in(truth), found_in(answers))
     right = len(theirs[0] & theirs[1])
     assert found["precision"] == right / len(theirs[1])
@@ -103,9 +105,7 @@ def test_the_loss_is_the_mean_over_words_whatever_the_padding():
     torch.testing.assert_close(loss, torch.stack(each).mean())
     assert made.counted(targets) == 7
     two = torch.stack([blanked(logits, there), blanked(logits.flip(2), there)])
-    torch.testing.assert_close(
-        made.average(two)[there].exp(), two.softmax(3).mean(dim=0)[there]
-    )
+    torch.testing.assert_close(made.average(two)[there].exp(), two.softmax(3).mean(dim=0)[there])
 
 
 def test_a_tag_that_was_never_learned_counts_as_wrong_and_teaches_nothing():
@@ -172,7 +172,9 @@ def test_the_whole_way_from_conll_files_to_tags(corpus, tmp_path):
     assert result["test"]["entity_f1"] > 0.9
     (tmp_path / "new.txt").write_text("Farid lives in New York .\n")
     said = tmp_path / "said.csv"
-    assert main(["predict", str(out), str(tmp_path / "new.txt"), "--out", str(said), "--quiet"]) == 0
+    assert (
+        main(["predict", str(out), str(tmp_path / "new.txt"), "--out", str(said), "--quiet"]) == 0
+    )
     assert said.read_text().splitlines()[1].startswith("new.txt:1,B-PER O O B-LOC I-LOC O,0.")
     again = hs.load(out).evaluate(tta=2)
     assert again["entity_f1"] > 0.9

@@ -19,7 +19,7 @@ SPLITS = ("train", "validation", "test")
 class Samples:
     """One split.
 
-    inputs: an array `[N, ...]` (of str for texts, of tuples of str for words), or where N files lie.
+    inputs: an array `[N, ...]` (of str for texts, tuples of them for words), or where N files lie.
     targets: `[N]` of int, float or str as the source gave them, or None when there are none.
     labelled: `[N]` of bool, False where a target is missing; None when all are there.
     names: how each sample is called in messages and tables; by default as its file is called

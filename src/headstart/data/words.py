@@ -1,6 +1,6 @@
 """Texts that come in words, with a tag for each: CoNLL files, and JSON lines or Parquet of lists.
 
-eng.conll                       a word a line, its tag in the last column; sentences part at blank lines
+eng.conll                       a word a line, its tag last; sentences part at blank lines
 train.conll, dev.conll ...      the same in splits, in a folder
 ner.jsonl, ner.parquet          {"tokens": ["John", "lives"], "tags": ["B-PER", "O"]} a sentence
 
@@ -108,7 +108,9 @@ def read_lists(
         chosen.add(tags)
         parts[split] = [_listed(row, words, tags, where) for where, row in rows]
     if len(chosen) > 1:
-        raise UserError(f"the files have different columns of tags ({chosen}).", "Name it: --target.")
+        raise UserError(
+            f"the files have different columns of tags ({chosen}).", "Name it: --target."
+        )
     return _dataset(parts, source, chosen.pop())
 
 
@@ -122,6 +124,7 @@ def check_counts(samples: Samples) -> None:
     """
     if samples.targets is None or samples.targets.dtype.kind not in "OU":
         return
+    assert isinstance(samples.inputs, np.ndarray)
     for i in np.flatnonzero(samples.has_label).tolist():
         words, tags = len(samples.inputs[i]), len(str(samples.targets[i]).split())
         if words != tags:
@@ -131,9 +134,7 @@ def check_counts(samples: Samples) -> None:
             )
 
 
-def _dataset(
-    parts: Mapping[str, Sequence[Sentence]], source: str, target: str | None
-) -> Dataset:
+def _dataset(parts: Mapping[str, Sequence[Sentence]], source: str, target: str | None) -> Dataset:
     splits = {}
     for split, sentences in parts.items():
         if not sentences:

@@ -39,8 +39,8 @@ class DistillationConfig(Settings):
 
 
 class Distillation(OfStudent, Learner):  # type: ignore[override]
-    """Wraps a fine-tuning. `y` is `[B, L + K]`: the label, or NaN where there is none, and teachers'
-    outputs.
+    """Wraps a fine-tuning. `y` is `[B, L + K]`: the label, or NaN where there is none, and what
+    teachers answer.
 
     wide: L, how many numbers the task encodes a label in.
     """

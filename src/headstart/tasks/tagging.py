@@ -177,7 +177,8 @@ class Tagging(Task):
 
     def _learned(self, targets: Tensor) -> Tensor:
         """Which of targets `[B, W]` are tags that can be answered."""
-        return (targets >= 0) & (targets < len(self.tags))
+        known: Tensor = (targets >= 0) & (targets < len(self.tags))
+        return known
 
     def _words(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Logits `[M, K]` and tags `[M]` of the words that can be learned from."""
@@ -218,6 +219,6 @@ class WordHead(nn.Module):
         assert features.tokens is not None
         assert features.mask is not None
         said = self.linear(self.drop(self.norm(features.tokens[features.mask])))  # [M, K]
-        full = said.new_zeros(*features.mask.shape, said.shape[-1])
+        full: Tensor = said.new_zeros(*features.mask.shape, said.shape[-1])
         full[features.mask] = said
         return full

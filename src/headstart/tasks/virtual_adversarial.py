@@ -101,7 +101,7 @@ class VirtualAdversarial(OfStudent, Learner):  # type: ignore[override]
 
 
 def labelled(y: Tensor) -> Tensor:
-    """Which of `y` `[B, ...]` are labels: numbers of classes from 0, or numbers that are numbers."""
+    """Which of `y` `[B, ...]` are labels: classes numbered from 0, or numbers that are not NaN."""
     first = y.reshape(len(y), -1)[:, 0]
     known: Tensor = ~first.isnan() if y.is_floating_point() else first >= 0
     return known

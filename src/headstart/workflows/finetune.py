@@ -77,12 +77,11 @@ def finetune(
     dataset, parts = _parts(config, dataset)
     kind: type[Task] = parts.task.cls
     kind.suits(parts.modality.spec)
-    mixing.check(
-        parts.how.mixup, parts.how.cutmix, parts.modality.spec, framewise=kind.framewise
-    )
+    mixing.check(parts.how.mixup, parts.how.cutmix, parts.modality.spec, framewise=kind.framewise)
     splits = cut_sets(config, dataset, classes=kind.classes_apart)
     if kind.framewise:
         splits = word_by_word(parts.modality, splits)
+    assert splits["train"].targets is not None  # a budget holds what has labels
     state = kind.fit(parts.task.config, splits["train"].targets)
     task = kind(parts.task.config, kind.dim_of(parts.encoder), state)
     counts = {name: len(splits.get(name, ())) for name in ("train", "validation", "test", REST)}
