@@ -6,6 +6,7 @@ from headstart.backbones.conv import Conv
 from headstart.backbones.mlp import MLP
 from headstart.backbones.ngram import Ngram
 from headstart.backbones.resnet import ResNet
+from headstart.backbones.tabm import TabM
 from headstart.backbones.textconv import TextConv
 from headstart.backbones.transformer import Transformer
 from headstart.backbones.vit import ViT
@@ -16,7 +17,7 @@ from headstart.data.dataset import Dataset
 from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
-from headstart.modalities.numeric import Numeric
+from headstart.modalities.table import Table
 from headstart.modalities.text import Text
 from headstart.objectives.autoencoder import Autoencoder
 from headstart.objectives.barlow import BarlowTwins
@@ -36,20 +37,21 @@ from headstart.objectives.sparse import Sparse
 from headstart.objectives.tsdae import TSDAE
 from headstart.objectives.variational import Variational
 from headstart.objectives.vicreg import VICReg
+from headstart.objectives.vime import VIME
 from headstart.parts.learner import Learner
 from headstart.training.loggers.mlflow import MLflow
 from headstart.training.loggers.tensorboard import TensorBoard
 from headstart.training.loggers.trackio import Trackio
 from headstart.training.loggers.wandb import WandB
 from headstart.training.watching import Watcher
-from headstart.types import Features, Spec
+from headstart.types import Features
 
 _ = (Text, Causal, Ngram, TextConv, Transformer, CausalLM, ELECTRA, MLM, TSDAE)
 _ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
-_ = (Conv, MLP, Image, Numeric, Autoencoder, Denoising, Variational, Run, load, Modality)
+_ = (Conv, MLP, Image, Table, TabM, VIME, Autoencoder, Denoising, Variational, Run, load, Modality)
 _ = (Watcher.name,)
 _ = (SimCLR, VICReg, BarlowTwins, BYOL, SimSiam, DINO, LeJEPA)
-_ = (Dataset.target_name, Learner.needs, Spec.cardinalities, Features.tokens)
+_ = (Dataset.target_name, Learner.needs, Features.tokens)
 # Read by their names, all together.
 _ = (
     Strengths.rotate,

@@ -26,6 +26,7 @@ from headstart.workflows.request import config_of, durations, layered, nest
 
 Named = str | dict[str, Any]
 Inputs = str | Path | Sequence[str | Path] | NDArray[Any]
+Data = Any  # str | Path, or a pandas DataFrame
 Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
 
 
@@ -130,7 +131,7 @@ def inspect(data: str | Path, **settings: Any) -> dict[str, Any]:
 
 
 def pretrain(
-    data: str | Path,
+    data: Data,
     *,
     out: str | Path | None = None,
     objective: Named | None = None,
@@ -160,12 +161,12 @@ def pretrain(
     flags = _flags(PretrainConfig, data, settings, parts, (epochs, steps, minutes))
     whole = config_of(PretrainConfig, layered(preset, _path(config), flags, []))
     with _folder(out, "pretrain", resume=resume, overwrite=overwrite) as folder:
-        work(whole, folder, resume=resume)
+        work(whole, folder, dataset=_dataset(data, whole.data), resume=resume)
     return Run(folder.path)
 
 
 def finetune(
-    data: str | Path,
+    data: Data,
     *,
     start: Run | str | Path | None = None,
     out: str | Path | None = None,
@@ -203,13 +204,13 @@ def finetune(
         flags["start"] = str(start.path if isinstance(start, Run) else start)
     whole = config_of(FinetuneConfig, layered(preset, _path(config), flags, []))
     with _folder(out, "finetune", resume=resume, overwrite=overwrite) as folder:
-        work(whole, folder, resume=resume)
+        work(whole, folder, dataset=_dataset(data, whole.data), resume=resume)
     return Run(folder.path)
 
 
 def _flags(
     cls: type[Config],
-    data: str | Path,
+    data: Data,
     settings: dict[str, Any],
     parts: dict[str, dict[str, Any]],
     length: tuple[float | None, float | None, float | None],
@@ -218,9 +219,23 @@ def _flags(
     return merge(
         nest(cls, settings),
         {name: part for name, part in parts.items() if part},
-        {"data": {"path": str(data)}},
+        {"data": {"path": "a frame in memory" if _is_frame(data) else str(data)}},
         {"training": {"duration": str(duration)}} if duration else {},
     )
+
+
+def _is_frame(data: Data) -> bool:
+    return not isinstance(data, str | Path) and hasattr(data, "columns")
+
+
+def _dataset(data: Data, config: DataConfig) -> Any:
+    """A frame as a data set with a test split; None for what has a path."""
+    if not _is_frame(data):
+        return None
+    from headstart.data.splits import ensure_test
+    from headstart.data.tabular import from_frame
+
+    return ensure_test(from_frame(data, config.target), config.split_seed)
 
 
 def _named(part: Named | None) -> dict[str, Any]:

@@ -49,7 +49,9 @@ class Spec:
     shape: of one sample, without the batch: `(C, H, W)` for an image, `(F,)` for numbers, `(T,)`
         for tokens, whose batches may be narrower: as wide as their longest row.
     low, high: bounds of continuous values after preprocessing; None when unbounded.
-    cardinalities: number of values of each categorical column.
+    cardinalities: number of values of each categorical column; in a mixed sample `(F,)` these
+        columns come last, as whole numbers, and 0 and 1 stand for what is missing and unseen.
+    edges: of each number of a mixed sample, values that cut what train has of it into equal parts.
     vocabulary: of tokens.
     """
 
@@ -58,12 +60,18 @@ class Spec:
     low: float | None = None
     high: float | None = None
     cardinalities: tuple[int, ...] = ()
+    edges: tuple[tuple[float, ...], ...] = ()
     vocabulary: Vocabulary | None = None
 
     @property
     def size(self) -> int:
         """Numbers in one sample."""
         return math.prod(self.shape)
+
+    @property
+    def numbers(self) -> int:
+        """Of a mixed sample: columns that are numbers, which come first."""
+        return self.size - len(self.cardinalities)
 
     @property
     def is_image(self) -> bool:
@@ -79,6 +87,9 @@ class Batch:
     y: `[B, ...]` targets, or None.
     clean: `[B, ...]`, the same samples as `x` before augmentation, where that differs.
     frames: `[B, T]` of bool, the tokens that tasks on frames answer for; None: all there are.
+    blend: for backbones that blend (`Backbone.blends`): with which sample each is mixed `[B]`, and
+        the share `[]` of itself that is left. Codes of categories cannot be mixed before they are
+        encoded.
     """
 
     x: Tensor
@@ -86,6 +97,7 @@ class Batch:
     views: int = 1
     clean: Tensor | None = None
     frames: Tensor | None = None
+    blend: tuple[Tensor, Tensor] | None = None
 
     @property
     def target(self) -> Tensor:
@@ -98,11 +110,16 @@ class Batch:
 
 @dataclass(slots=True)
 class Features:
-    """What a backbone makes of a batch: pooled `[B, D]`, tokens `[B, T, D]`, mask `[B, T]`."""
+    """What a backbone makes of a batch: pooled `[B, D]`, tokens `[B, T, D]`, mask `[B, T]`.
+
+    members: `[B, K, D]`, of a backbone that is an ensemble within: each member's own, of which
+        `pooled` is the mean. A loss is that of each member, an answer the mean of theirs.
+    """
 
     pooled: Tensor
     tokens: Tensor | None = None
     mask: Tensor | None = None
+    members: Tensor | None = None
 
 
 @dataclass(slots=True)

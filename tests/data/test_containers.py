@@ -112,11 +112,6 @@ def test_remote_shards_are_copied_once(tmp_path):
         ("a.arrow", lambda p: p.write_bytes(b"no"), "not a readable Arrow"),
         (
             "a.parquet",
-            lambda p: pq.write_table(pa.table({"n": [1.0]}), p),
-            "no column of file names",
-        ),
-        (
-            "a.parquet",
             lambda p: pq.write_table(pa.table({"image": [None, b"x"]}), p),
             "row 0, column 'image'",
         ),

@@ -12,7 +12,9 @@ def test_mixup_is_a_blend_in_the_share_that_the_loss_uses():
     torch.manual_seed(0)
     x = torch.randn(8, 3)
     mixed = mixing.mix(x, 0.4, 0.0)
-    torch.testing.assert_close(mixed.x, mixed.share * x + (1 - mixed.share) * x[mixed.partner])
+    torch.testing.assert_close(
+        mixed.batch.x, mixed.share * x + (1 - mixed.share) * x[mixed.partner]
+    )
     # Cross-entropy against the blended label is the blend of the cross-entropies.
     logits, y = torch.randn(8, 5), torch.arange(8) % 5
     labels = F.one_hot(y, 5).float()
@@ -33,7 +35,7 @@ def test_cutmix_puts_one_box_of_the_partner_in_and_counts_its_pixels():
     x = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 2, 10, 12)
     partner = torch.tensor([1, 2, 3, 0])
     mixed = mixing.cut_in(x, partner, torch.tensor(0.75), torch.tensor([0.5, 0.5]))
-    foreign = mixed.x[0, 0] == 1
+    foreign = mixed.batch.x[0, 0] == 1
     assert foreign.sum() == 5 * 6
     assert foreign[3:7, 3:9].all()
     assert float(mixed.share) == pytest.approx(1 - 30 / 120)
@@ -44,7 +46,7 @@ def test_cutmix_puts_one_box_of_the_partner_in_and_counts_its_pixels():
 def test_both_are_drawn_in_turn():
     torch.manual_seed(0)
     x = torch.arange(64.0).view(64, 1, 1, 1).expand(64, 1, 4, 4)
-    whole = [bool(torch.equal(m.x.frac(), torch.zeros_like(m.x)))
+    whole = [bool(torch.equal(m.batch.x.frac(), torch.zeros_like(m.batch.x)))
              for m in (mixing.mix(x, 1.0, 1.0) for _ in range(40))]  # fmt: skip
     assert 8 < sum(whole) < 32
 

@@ -9,6 +9,10 @@ table = Table(
     "backbone",
     {
         "mlp": ("headstart.backbones.mlp:MLP", "fully connected layers of any widths"),
+        "tabm": (
+            "headstart.backbones.tabm:TabM",
+            "for tables: an ensemble of multilayer perceptrons that share their weights",
+        ),
         "conv": ("headstart.backbones.conv:Conv", "small convolutional network, fast on a CPU"),
         "resnet": ("headstart.backbones.resnet:ResNet", "residual networks of 18, 34 or 50 layers"),
         "vit": ("headstart.backbones.vit:ViT", "vision transformer: one token a patch"),

@@ -38,10 +38,12 @@ class Backbone(nn.Module, ABC):
     reads: kinds of `Spec` that it can be built for.
     pretrained: whether it comes with weights (`begin_with`).
     rate: what suits those weights, as a share of the learning rate.
+    blends: whether it mixes samples itself, as `Batch.blend` asks.
     """
 
     Config: ClassVar[type[Settings]]
     reads: ClassVar[frozenset[SampleKind]] = frozenset({"continuous"})
+    blends: ClassVar[bool] = False
     dim: int
     token_dim: int = 0
     pretrained: bool = False

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from headstart.data import pictures
 from headstart.data.arrays import as_grey
+from headstart.data.cells import is_table
+from headstart.data.columns import constant, described, meanings
 from headstart.data.dataset import Dataset, Samples
-from headstart.data.duplicates import Pair, describe, pairs
+from headstart.data.duplicates import Pair, describe, pairs, same_rows
 from headstart.data.files import Unreadable
 
 SHOWN = 5  # examples of each finding
@@ -42,7 +44,10 @@ def audit(dataset: Dataset, *, say: Callable[[str], None] = lambda _: None) -> d
         parts += [name] * len(rows)
         labels += _labels(samples, rows)
     say("comparing them")
-    found = pairs(describe(np.concatenate(small), centre=dataset.kind != "table"))
+    if is_table(dataset.train.inputs):
+        found = same_rows([np.asarray(samples.inputs) for samples in dataset.splits.values()])
+    else:
+        found = pairs(describe(np.concatenate(small), centre=dataset.kind != "table"))
     result: dict[str, Any] = {
         "source": dataset.source,
         "kind": dataset.kind,
@@ -61,6 +66,8 @@ def _read(
     rows = np.arange(len(samples))
     if kind == "text":
         return _read_texts(samples)
+    if is_table(samples.inputs):
+        return np.zeros((len(samples), 0), np.float32), rows, []
     if isinstance(samples.inputs, np.ndarray):
         array = samples.inputs if kind == "table" else as_grey(samples.inputs)
         return array.reshape(len(array), -1).astype(np.float32), rows, []
@@ -107,6 +114,8 @@ def _shape(kind: str, samples: Samples) -> dict[str, Any]:
         lengths = np.array([len(text) for text in samples.inputs])  # type: ignore[arg-type]
         figures = {"mean": float(lengths.mean()), "longest": int(lengths.max())}
         return {"characters": figures}
+    if is_table(samples.inputs):
+        return _columns(np.asarray(samples.inputs))
     if isinstance(samples.inputs, np.ndarray):
         array = samples.inputs
         shape: dict[str, Any] = {"shape": list(array.shape[1:])}
@@ -121,6 +130,11 @@ def _shape(kind: str, samples: Samples) -> dict[str, Any]:
             continue
         sizes[f"{width}×{height} {mode}"] += 1
     return {"sizes": dict(sizes.most_common(SHOWN)), "different_sizes": len(sizes)}
+
+
+def _columns(table: NDArray[Any]) -> dict[str, Any]:
+    found = {name: described(meaning, table[name]) for name, meaning in meanings(table).items()}
+    return {"columns": found, "constant_columns": len(constant(table))}
 
 
 def _labels(samples: Samples, rows: NDArray[np.intp]) -> list[Any]:
@@ -208,6 +222,7 @@ def text(result: dict[str, Any]) -> str:
         for key in ("shape", "sizes", "characters", "target", "classes"):
             if key in split:
                 lines.append(f"  {key}: {_inline(split[key])}")
+        lines += [f"  {column}: {said}" for column, said in split.get("columns", {}).items()]
         if split["bad"]:
             lines.append(f"  unreadable: {len(split['bad']):,}")
             lines += [f"    {bad['name']}: {bad['reason']}" for bad in split["bad"][:SHOWN]]

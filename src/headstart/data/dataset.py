@@ -16,6 +16,26 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
+class Numbered(Sequence[str]):
+    """Names that differ in a number, made when they are asked for: `adult.csv:17`."""
+
+    before: str
+    numbers: NDArray[np.integer[Any]]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Numbered(self.before, self.numbers[index])
+        return f"{self.before}{int(self.numbers[index])}"
+
+    def take(self, index: NDArray[np.integer[Any]]) -> Numbered:
+        """The names at `index`, in that order."""
+        return Numbered(self.before, self.numbers[index])
+
+
+@dataclass(frozen=True)
 class Samples:
     """One split.
 
@@ -50,14 +70,22 @@ class Samples:
     def take(self, index: NDArray[np.integer[Any]]) -> Samples:
         """The samples at `index`, in that order."""
         names = self.names
-        if names is None and not isinstance(self.inputs, Files):
-            names = range(len(self))  # type: ignore[assignment]
+        if isinstance(names, Numbered):
+            named: Sequence[str] | None = names.take(index)
+        else:
+            named = self._named(index)
         return Samples(
             self.inputs[index] if isinstance(self.inputs, np.ndarray) else self.inputs.take(index),
             None if self.targets is None else self.targets[index],
             None if self.labelled is None else self.labelled[index],
-            None if names is None else [str(names[int(i)]) for i in index],
+            named,
         )
+
+    def _named(self, index: NDArray[np.integer[Any]]) -> list[str] | None:
+        names = self.names
+        if names is None and not isinstance(self.inputs, Files):
+            names = range(len(self))  # type: ignore[assignment]
+        return None if names is None else [str(names[int(i)]) for i in index]
 
     def cut(self, counts: Mapping[str, int]) -> dict[str, Samples]:
         """Consecutive runs of samples by name, each of so many."""

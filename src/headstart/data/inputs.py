@@ -15,6 +15,8 @@ from headstart.data.files import of_paths
 from headstart.data.listing import EXTENSIONS
 from headstart.data.records import SUFFIXES
 from headstart.data.sources import open_dataset
+from headstart.data.tabular import SUFFIXES as TABLES
+from headstart.data.tabular import from_frame, is_frame, read_tables
 from headstart.data.texts import as_array
 from headstart.errors import UserError
 
@@ -23,15 +25,19 @@ def open_inputs(
     inputs: str | Path | Sequence[str | Path] | NDArray[Any],
     split: str | None = None,
     kind: Kind = "image",
+    *,
     text_column: str | None = None,
+    target: str | None = None,
+    features: Sequence[str] = (),
 ) -> tuple[Samples, Kind]:
     """Samples to answer for, and their kind; targets are kept where there are any.
 
     inputs: a source as `open_dataset` takes it, a picture's path, a list of such paths (of texts
-        themselves where that is the `kind` asked), or an array `[N, F]`, `[N, H, W]` or
-        `[N, H, W, C]`.
+        themselves where that is the `kind` asked), a frame, or an array `[N, F]`, `[N, H, W]`
+        or `[N, H, W, C]`.
     kind: of samples that a list stands for.
     text_column: the column that holds the texts, where a table has one of that name.
+    target, features: the target, which a table may lack, and columns that are none.
     split: which split of a source; by default test where there is one, else all samples.
 
     Raises:
@@ -39,12 +45,16 @@ def open_inputs(
     """
     if kind == "text" and not isinstance(inputs, str | Path):
         return _texts(list(inputs)), "text"
+    if is_frame(inputs):
+        return from_frame(inputs, target, features).train, "table"
     if isinstance(inputs, np.ndarray):
         kind, array = as_inputs(inputs, "the input")
         return Samples(array), kind
     if not isinstance(inputs, str | Path):
         return _files([Path(path) for path in inputs]), "image"
     path = Path(inputs)
+    if features and path.suffix.lower() in TABLES and path.is_file():
+        return read_tables({"train": path}, target, features).train, "table"
     if path.suffix.lower() in EXTENSIONS and not path.is_dir():
         return _files([path]), "image"
     if path.is_dir() and split is None and (flat := _pictures_in(path)):

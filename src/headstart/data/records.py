@@ -9,7 +9,7 @@ from typing import Any
 from headstart.data.csvs import Csv, read_csv, read_text
 from headstart.errors import UserError
 
-SUFFIXES = (".csv", ".jsonl", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 def read_records(path: Path) -> Csv:

@@ -1,4 +1,4 @@
-"""From what the user typed to a Dataset: a name, a folder, a manifest, texts or arrays."""
+"""From what the user typed to a Dataset: a name, a folder, a manifest, a table, texts or arrays."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ READ_TODAY = (
     "Read today: a folder of pictures, a folder of IDX files, a .csv, .jsonl or .parquet that lists"
     " picture files, .parquet and .arrow with a column of pictures, a folder that Hugging Face's"
     " save_to_disk wrote, WebDataset .tar files (train-{000..099}.tar, or their folder), .txt (a"
-    " text a line), a folder of .txt files, a table with --text-column, .conll files, .jsonl and"
-    " .parquet with lists of tokens and tags, .npz arrays, and the names"
-    f" {', '.join(NAMED)}."
+    " text a line), a folder of .txt files, tables (.csv, .tsv, .jsonl, .parquet; of texts with"
+    " --text-column), .conll files, .jsonl and .parquet with lists of tokens and tags, .npz arrays,"
+    f" and the names {', '.join(NAMED)}."
 )
 TEXT = ".txt"
-FILES = (".csv", ".jsonl", ".parquet", ".arrow")
+FILES = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
 READ_FILES = (*FILES, TEXT, ".conll", ".bio", ".iob")
-LATER = (".json", ".tsv", ".wav", ".flac")
+LATER = (".json", ".wav", ".flac")
 
 
 def open_dataset(
@@ -153,7 +153,7 @@ def _manifests(
 
 
 def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Dataset:
-    """Files, one for each split, that hold pictures or texts, or list pictures."""
+    """Files, one for each split, that hold pictures, texts or columns, or list pictures."""
     from headstart.data import words
 
     train, file_column = paths["train"], columns.file
@@ -176,6 +176,10 @@ def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Da
         if train.suffix.lower() == ".arrow" or (file_column is None and has_pictures(train)):
             _refuse("a column of pictures", file_column=file_column)
             return read_picture_files(paths, target)
+    from headstart.data.tabular import lists_files, read_tables
+
+    if file_column is None and not lists_files(train):
+        return read_tables(paths, target)
     from headstart.data.manifest import read_manifest
 
     others = {split: part for split, part in paths.items() if split != "train"}

@@ -76,6 +76,10 @@ table = Table(
             "headstart.objectives.tsdae:TSDAE",
             "write a text again from one vector of a few of its words",
         ),
+        "vime": (
+            "headstart.objectives.vime:VIME",
+            "for tables: tell which values of a row are another's, and what stood there",
+        ),
         "gan": (
             "headstart.objectives.gan:GAN",
             "a bidirectional GAN: it makes new samples, and its encoder learns their codes",

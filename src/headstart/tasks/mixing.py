@@ -13,17 +13,17 @@ from torch import Tensor
 from torch.distributions import Beta
 
 from headstart.errors import UserError
-from headstart.types import Spec
+from headstart.types import Batch, Spec
 
 
 @dataclass
 class Mixed:
     """Samples made of two.
 
-    x: `[B, ...]`; partner: `[B]`, the number of the other sample; share: of the first one, `[]`.
+    batch: `[B, ...]`; partner: `[B]`, the number of the other sample; share: `[]`, of the first.
     """
 
-    x: Tensor
+    batch: Batch
     partner: Tensor
     share: Tensor
 
@@ -52,7 +52,7 @@ def check(mixup: float, cutmix: float, spec: Spec, *, framewise: bool) -> None:
                 f"finetune.{name} mixes samples; this task answers for their parts.",
                 "Leave it at 0.",
             )
-        if strength and spec.kind != "continuous":
+        if strength and spec.kind not in ("continuous", "mixed"):
             raise UserError(
                 f"finetune.{name} mixes numbers; these samples are of kind '{spec.kind}'.",
                 "Leave it at 0.",
@@ -61,10 +61,11 @@ def check(mixup: float, cutmix: float, spec: Spec, *, framewise: bool) -> None:
         raise UserError("finetune.cutmix cuts pictures; these are none.", "Use finetune.mixup.")
 
 
-def mix(x: Tensor, mixup: float, cutmix: float) -> Mixed:
+def mix(x: Tensor, mixup: float, cutmix: float, *, blends: bool = False) -> Mixed:
     """Mix each sample of `[B, ...]` with another; one way a batch, drawn where both are on.
 
     mixup, cutmix: α of Beta(α, α), from which the proportion is drawn; 0 for never.
+    blends: whether the backbone does it, once it has encoded what cannot be mixed as it is.
     """
     cut = cutmix > 0 and (mixup == 0 or bool(torch.rand(()) < 0.5))
     strength = cutmix if cut else mixup
@@ -73,7 +74,9 @@ def mix(x: Tensor, mixup: float, cutmix: float) -> Mixed:
     if cut:
         return cut_in(x, partner, share, torch.rand(2))
     share = share.to(x)
-    return Mixed(share * x + (1 - share) * x[partner], partner, share)
+    if blends:
+        return Mixed(Batch(x, blend=(partner, share)), partner, share)
+    return Mixed(Batch(share * x + (1 - share) * x[partner]), partner, share)
 
 
 def cut_in(x: Tensor, partner: Tensor, share: Tensor, centre: Tensor) -> Mixed:
@@ -90,4 +93,4 @@ def cut_in(x: Tensor, partner: Tensor, share: Tensor, centre: Tensor) -> Mixed:
         inside.append((pixel >= low) & (pixel < high))
     box = (inside[0][:, None] & inside[1][None, :]).to(x.device)  # [H, W]
     mixed = torch.where(box, x[partner], x)
-    return Mixed(mixed, partner, 1 - box.to(x.dtype).mean())
+    return Mixed(Batch(mixed), partner, 1 - box.to(x.dtype).mean())

@@ -81,14 +81,26 @@ class Supervised(Learner):
         return learns
 
     def outputs(self, batch: Batch, *, encoder_learns: bool = True) -> Tensor:
-        """Head outputs `[B, K]`; of a task on frames `[B, T, K]`, see `tasks/frames.py`."""
+        """Head outputs `[B, K]`; of a task on frames `[B, T, K]`, see `tasks/frames.py`.
+
+        Of an ensemble, those of its members' mean answer.
+        """
+        outputs, members = self.each(batch, encoder_learns=encoder_learns)
+        if members == 1:
+            return outputs
+        return self.task.average(outputs.view(-1, members, outputs.shape[1]).transpose(0, 1))
+
+    def each(self, batch: Batch, *, encoder_learns: bool = True) -> tuple[Tensor, int]:
+        """Head outputs `[B · M, ...]` of each of M members, sample by sample, and M."""
         with torch.set_grad_enabled(encoder_learns and torch.is_grad_enabled()):
             features = self.encoder(batch)
-        if not self.task.framewise:
-            return self.task.head(features.pooled)  # type: ignore[no-any-return]
-        features = gathered(features, batch.frames)  # tokens [B, T, D]
-        assert features.mask is not None
-        return blanked(self.task.head(features), features.mask)
+        if self.task.framewise:
+            features = gathered(features, batch.frames)  # tokens [B, T, D]
+            assert features.mask is not None
+            return blanked(self.task.head(features), features.mask), 1
+        if features.members is None:
+            return self.task.head(features.pooled), 1
+        return self.task.head(features.members.flatten(0, 1)), features.members.shape[1]
 
     def trivial_loss(self, batch: Batch) -> float | None:
         """The loss of the best answer that is the same for every sample, as the task has it."""
@@ -99,10 +111,13 @@ class Supervised(Learner):
         assert batch.y is not None
         learns = self.stage(progress)
         if self.training and (self.mixup or self.cutmix):
-            mixed = mix(batch.x, self.mixup, self.cutmix)
-            outputs = self.outputs(Batch(mixed.x), encoder_learns=learns)
-            partners = batch.y[mixed.partner]
-            loss = mixed.loss(self.task.loss(outputs, batch.y), self.task.loss(outputs, partners))
+            mixed = mix(batch.x, self.mixup, self.cutmix, blends=self.encoder.blends)
+            outputs, members = self.each(mixed.batch, encoder_learns=learns)
+            first, partners = (
+                y.repeat_interleave(members, dim=0) for y in (batch.y, batch.y[mixed.partner])
+            )
+            loss = mixed.loss(self.task.loss(outputs, first), self.task.loss(outputs, partners))
         else:
-            loss = self.task.loss(self.outputs(batch, encoder_learns=learns), batch.y)
+            outputs, members = self.each(batch, encoder_learns=learns)
+            loss = self.task.loss(outputs, batch.y.repeat_interleave(members, dim=0))
         return Step(loss, self.task.counted(batch.y), {"loss": loss.detach()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -189,9 +189,15 @@ def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
         same = {**vars(learned), **given, "split_seed": learned.split_seed}
         dataset = assemble.open_data(DataConfig(**same))
     else:
-        dataset = assemble.open_source(data)
+        named = data.target or (learned.target if _columns(run) else None)
+        dataset = assemble.open_source(replace(data, target=named))
     _check_kind(run, dataset.kind, data.path)
     return dataset
+
+
+def _columns(run: LoadedRun) -> Sequence[str]:
+    """Names of the columns that a run on tables learned from."""
+    return [column.name for column in getattr(run.modality, "columns", ())]
 
 
 def _same(one: str, other: str) -> bool:
@@ -208,7 +214,14 @@ def _asked(
     """What `ask` says of all inputs `[N, ...]`, the readable ones, and names of the others."""
     own: Kind = run.modality.state()["modality"]
     column = run.config.get("data", {}).get("text_column")
-    samples, kind = open_inputs(inputs, split, own, column)
+    samples, kind = open_inputs(
+        inputs,
+        split,
+        own,
+        text_column=column,
+        target=run.config.get("data", {}).get("target"),
+        features=_columns(run),
+    )
     _check_kind(run, kind, str(inputs) if isinstance(inputs, str | Path) else "the input")
     data = config_of(DataConfig, {"on_bad": on_bad})
     with Supply({"input": samples}, run.modality, data, seed=0, batch_size=CHUNK) as supply:

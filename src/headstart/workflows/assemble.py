@@ -74,6 +74,14 @@ def suited(
     return component(modalities.table, {**wanted, **raw}, modality.name, "modality", faults)
 
 
+def reader(chosen: Component, dataset: Dataset | None) -> Component:
+    """The modality as it reads these samples: a table of named columns, or plain numbers."""
+    choice = getattr(chosen.cls, "suited", None)
+    if choice is not None and dataset is not None:
+        chosen.cls = choice(dataset.train)
+    return chosen
+
+
 def open_data(config: DataConfig) -> Dataset:
     """Read the source and make the splits it lacks.
 

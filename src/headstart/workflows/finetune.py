@@ -226,6 +226,7 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     dataset = given or assemble.open_data(config.data)
     kind = config.modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
+    modality_part = assemble.reader(modality_part, dataset)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
     backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
     modality_part = assemble.suited(modality_part, backbone, config.modality, faults)

@@ -155,6 +155,7 @@ def _components(
         dataset = assemble.open_data(config.data)
     kind = config.modality.get("name") or (dataset.kind if dataset else "image")
     modality = assemble.component(modalities.table, config.modality, kind, "modality", faults)
+    modality = assemble.reader(modality, dataset)
     default = modality.cls.default_objective if modality.cls else "autoencoder"
     objective = assemble.component(objectives.table, asked, default, "objective", faults)
     default = modality.cls.default_backbone if modality.cls else "mlp"

@@ -1,0 +1,62 @@
+"""What objectives on tables share: columns spoilt by other rows' values, columns guessed."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from headstart import collectives
+from headstart.types import Features, Spec
+
+
+def swapped(x: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Samples `[B, F]` a share of whose columns have another row's value, and which: `[B, F]`.
+
+    Each column is drawn from its own law in the batch (VIME's and SCARF's corruption).
+    """
+    chosen = collectives.rand_like(x) < share
+    everyone = collectives.gather(x)
+    rows = collectives.local(torch.randint(len(everyone), everyone.shape, device=x.device))
+    return torch.where(chosen, everyone.gather(0, rows), x), chosen
+
+
+def each_member(features: Features) -> tuple[Tensor, int]:
+    """Codes `[B · K, D]` of every member of an ensemble, sample by sample, and K."""
+    if features.members is None:
+        return features.pooled, 1
+    return features.members.flatten(0, 1), features.members.shape[1]
+
+
+class Guesses(nn.Module):
+    """A code → what it says of every column: a number each, then logits of each category."""
+
+    def __init__(self, dim: int, spec: Spec, width: int = 256) -> None:
+        super().__init__()
+        self.stack = nn.Sequential(
+            nn.Linear(dim, width),
+            nn.ReLU(),
+            nn.Linear(width, spec.numbers + sum(spec.cardinalities)),
+        )
+
+    def forward(self, code: Tensor) -> Tensor:
+        """`[B, dim]` → `[B, numbers + Σ cardinalities]`."""
+        return self.stack(code)  # type: ignore[no-any-return]
+
+
+def column_losses(guess: Tensor, x: Tensor, spec: Spec) -> Tensor:
+    """How wrong a guess is of each column of `[B, F]`: `[B, F]`.
+
+    Squared error of numbers, which have variance 1; cross-entropy of a category, as a share of
+    what a blind guess among its values would lose: so columns of all kinds count about alike.
+    """
+    losses = [(guess[:, : spec.numbers] - x[:, : spec.numbers]).square()]
+    at = spec.numbers
+    for i, count in enumerate(spec.cardinalities):
+        codes = x[:, spec.numbers + i].long()
+        wrong = F.cross_entropy(guess[:, at : at + count], codes, reduction="none")
+        losses.append(wrong[:, None] / math.log(count))
+        at += count
+    return torch.cat(losses, dim=1)

@@ -1,0 +1,146 @@
+"""Tables as files hold them: types of columns, targets, splits, and what is wrong with them."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from headstart.data import audit
+from headstart.data.columns import infer
+from headstart.data.sources import open_dataset
+from headstart.data.tabular import from_frame
+from headstart.errors import UserError
+
+ROWS = [
+    {"age": 20 + i % 37, "job": ("cook", "smith", "")[i % 3], "grade": 0.5 * (i % 11), "y": i % 2}
+    for i in range(60)
+]
+
+
+def write(path, rows=ROWS):
+    """The same rows as a file of the kind that its name ends with."""
+    names = list(rows[0])
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps({**r, "job": r["job"] or None}) + "\n" for r in rows))
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist([{**r, "job": r["job"] or None} for r in rows]), path)
+    else:
+        between = "\t" if path.suffix == ".tsv" else ","
+        lines = [names, *[[str(r[n]) for n in names] for r in rows]]
+        path.write_text("".join(between.join(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_every_kind_of_file_gives_the_same_table(tmp_path, suffix):
+    dataset = open_dataset(str(write(tmp_path / f"a{suffix}")), target="y")
+    assert dataset.kind == "table"
+    assert dataset.train.inputs.dtype.names == ("age", "job", "grade")
+    assert dataset.train.inputs["age"].tolist() == [r["age"] for r in ROWS]
+    assert dataset.train.inputs["job"].tolist() == [r["job"] for r in ROWS]
+    assert dataset.train.targets.tolist() == [r["y"] for r in ROWS]
+    assert dataset.train.targets.dtype.kind == "i"
+
+
+def test_a_frame_is_a_table():
+    pandas = pytest.importorskip("pandas")
+    dataset = from_frame(pandas.DataFrame(ROWS), "y")
+    assert dataset.train.inputs["grade"].tolist() == [r["grade"] for r in ROWS]
+    assert dataset.train.targets.tolist() == [r["y"] for r in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "meaning"),
+    [
+        ("a", ["1.5", "2", "", "-3e2"], "number"),
+        ("a", ["1", "0", "0", "1"], "boolean"),
+        ("a", ["yes", "no", "no", ""], "boolean"),
+        ("a", ["red", "blue", "red", "red"], "category"),
+        ("zip", ["01234", "90210", "01234", "00501"], "category"),
+        ("a", ["2026-11-25", "2025-01-02 10:30", "", "2024-02-29"], "date"),
+        ("a", ["25.11.2026", "01.02.2025"], "date"),
+        ("customer_id", [str(7 * i * i) for i in range(50)], "identifier"),
+        ("a", [str(i) for i in range(100, 200)], "identifier"),
+        ("a", [f"K{i:05}" for i in range(50)], "identifier"),
+        ("a", [f"what a day number {i} was" for i in range(50)], "text"),
+        ("a", [*map(str, range(3, 60, 3)), "many"], "number"),
+        ("a", ["", "", ""], "ignore"),
+    ],
+)
+def test_meaning_of_a_column(tmp_path, name, cells, meaning):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{name},y\n" + "".join(f"{cell},1\n" for cell in cells))
+    table = open_dataset(str(path), target="y").train.inputs
+    assert infer(name, table[name]) == meaning
+
+
+def test_split_column_and_files_of_splits(tmp_path):
+    rows = [{**r, "split": ("train", "test")[i % 5 == 0]} for i, r in enumerate(ROWS)]
+    dataset = open_dataset(str(write(tmp_path / "a.csv", rows)), target="y")
+    assert {n: len(s) for n, s in dataset.splits.items()} == {"train": 48, "test": 12}
+    assert dataset.splits["test"].name(1) == "a.csv:7"
+    write(tmp_path / "b.csv", [{k: r[k] for k in ("y", "grade", "age", "job")} for r in ROWS])
+    dataset = open_dataset(str(write(tmp_path / "c.csv")), target="y", test="b.csv")
+    assert dataset.splits["test"].inputs["age"].tolist() == [r["age"] for r in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b,y\n1,2,3\n4,5\n", "line 3 has 2 cells; its header has 3"),
+        ("a,a,y\n1,2,3\n", "several columns called 'a'"),
+        ("", "is empty"),
+        ("a,b,y\n", "has a header and no rows"),
+        ('a,b,y\n1,"2,3\n', "line"),
+        ("a,b,y\n1,\0,3\n", "line 2 holds a NUL byte"),
+        ("a,b,y\n1,2,inf\n", "not a finite number"),
+        ("y\n1\n2\n", "no column beside its target"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_named(tmp_path, text, message):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        open_dataset(str(path), target="y")
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"a,y\n1,2\n\xff\xfe,3\n")
+    with pytest.raises(UserError, match="line 3 is not UTF-8"):
+        open_dataset(str(path), target="y")
+
+
+def test_columns_of_splits_must_match(tmp_path):
+    write(tmp_path / "b.csv", [{"age": 1, "y": 0}])
+    with pytest.raises(UserError, match=r"b\.csv has no column 'job'"):
+        open_dataset(str(write(tmp_path / "a.csv")), target="y", test="b.csv")
+    with pytest.raises(UserError, match="Did you mean grade"):
+        open_dataset(str(tmp_path / "a.csv"), target="grad")
+
+
+def test_a_copy_of_the_target_is_warned_of(tmp_path):
+    rows = [{**r, "sure": "no" if r["y"] else "yes", "z": 3 * r["grade"] + 1} for r in ROWS]
+    found = audit.audit(open_dataset(str(write(tmp_path / "a.csv", rows)), target="y"))
+    warned = [note for note in found["notes"] if note.startswith("warning")]
+    assert len(warned) == 1
+    assert "'sure' gives the target 'y' away" in warned[0]
+    dataset = open_dataset(str(tmp_path / "a.csv"), target="grade")
+    assert any("'z' gives the target 'grade' away" in note for note in dataset.notes)
+
+
+def test_inspect_shows_columns_and_equal_rows(tmp_path):
+    rows = [{**r, "n": i // 2} for i, r in enumerate(ROWS)] + [{**ROWS[0], "n": 0}]
+    found = audit.audit(open_dataset(str(write(tmp_path / "a.csv", rows)), target="y"))
+    assert found["splits"]["train"]["columns"]["job"].startswith("category, 2 values")
+    assert "missing" in found["splits"]["train"]["columns"]["job"]
+    assert found["duplicates"]["exact"]["count"] == 1
+    assert "age: number, 20 to 56" in audit.text(found)
+
+
+def test_millions_of_equal_cells_are_kept_once(tmp_path):
+    table = open_dataset(str(write(tmp_path / "a.csv")), target="y").train.inputs
+    assert len({id(cell) for cell in table["job"]}) == 3
+    assert np.isnan(table["age"]).sum() == 0
