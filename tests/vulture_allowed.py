@@ -17,7 +17,7 @@ from headstart.data.dataset import Dataset
 from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
-from headstart.modalities.table import Table
+from headstart.modalities.tabular import Table
 from headstart.modalities.text import Text
 from headstart.objectives.autoencoder import Autoencoder
 from headstart.objectives.barlow import BarlowTwins

@@ -57,7 +57,7 @@ def test_the_way_to_a_model_and_what_it_says(runs, capsys):
 
 def test_predictions_do_not_hang_on_the_order_of_columns_nor_on_the_target(runs):
     same = write(runs / "new.csv", 50, 2)
-    lines = list(csv.DictReader(same.open()))
+    lines = list(csv.DictReader(same.read_text().splitlines()))
     moved = runs / "moved.csv"
     with moved.open("w", newline="") as file:
         rows = csv.DictWriter(file, ["colour", "more", "x", "gap"])
@@ -69,7 +69,7 @@ def test_predictions_do_not_hang_on_the_order_of_columns_nor_on_the_target(runs)
     for path in (same, moved):
         out = runs / "said.csv"
         assert main(["predict", str(runs / "model"), str(path), "--out", str(out), "--quiet"]) == 0
-        said.append([row["label"] for row in csv.DictReader(out.open())])
+        said.append([row["label"] for row in csv.DictReader(out.read_text().splitlines())])
     assert said[0] == said[1]
     assert np.mean([s == r["y"] for s, r in zip(said[0], lines, strict=True)]) > 0.8
     strange = runs / "strange.csv"

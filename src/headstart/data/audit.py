@@ -222,7 +222,8 @@ def text(result: dict[str, Any]) -> str:
         for key in ("shape", "sizes", "characters", "target", "classes"):
             if key in split:
                 lines.append(f"  {key}: {_inline(split[key])}")
-        lines += [f"  {column}: {said}" for column, said in split.get("columns", {}).items()]
+        if name == "train":
+            lines += [f"  {column}: {said}" for column, said in split.get("columns", {}).items()]
         if split["bad"]:
             lines.append(f"  unreadable: {len(split['bad']):,}")
             lines += [f"    {bad['name']}: {bad['reason']}" for bad in split["bad"][:SHOWN]]

@@ -11,6 +11,6 @@ table = Table(
     {
         "image": ("headstart.modalities.image:Image", "pictures, grey or colour, of any size"),
         "text": ("headstart.modalities.text:Text", "texts in any language and script"),
-        "table": ("headstart.modalities.table:Table", "rows of numbers, categories and dates"),
+        "table": ("headstart.modalities.tabular:Table", "rows of numbers, categories and dates"),
     },
 )

@@ -10,7 +10,7 @@ from scipy.stats import kstest, norm
 from headstart.data.cells import joined
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
-from headstart.modalities.table import Table, TableConfig
+from headstart.modalities.tabular import Table, TableConfig
 
 RNG = np.random.default_rng(0)
 N = 400
