@@ -186,7 +186,7 @@ def finetune(
 
     start: the pre-trained run; None: from scratch.
     task, backbone: a name, or settings with a "name".
-    mode: "staged", "full" or "frozen".
+    mode: "staged", "full", "frozen" or "lora".
     settings: any flag of `headstart finetune`: labels, labels_per_class, seed, lr, target, ...
 
     Raises:

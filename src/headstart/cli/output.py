@@ -133,9 +133,20 @@ def headline(result: dict[str, Any]) -> list[str]:
         f"{result['steps']:,} steps in {result['seconds']:.0f} s"
         f" ({result['samples_per_second']:,.0f} samples a second)"
     )
+    if "trainable_parameters" in result:
+        lines.append(_effort(result))
     skipped = sum(len(names) for names in result.get("skipped", {}).values())
     if skipped:
         lines.append(f"{skipped:,} samples could not be read and were left out")
     for finding in result.get("health", {}).get("findings", []):
         lines.append(f"{finding['name']}: {finding['message']} {finding['advice']}")
     return lines
+
+
+def _effort(result: dict[str, Any]) -> str:
+    """How much was trained, and what it took."""
+    from headstart.settings.sizes import in_words
+
+    trained = f"{result['trainable_parameters']:,} of {result['parameters']:,} parameters trained"
+    peak = result["peak_memory"]
+    return trained if peak is None else f"{trained}, in {in_words(peak)} of memory at most"

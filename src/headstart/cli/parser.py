@@ -12,7 +12,7 @@ from headstart.cli.flags import add_flags
 from headstart.errors import UserError, nearest
 from headstart.workflows.config import AUTO, DataConfig, FinetuneConfig, PretrainConfig
 
-MODES = ("staged", "full", "frozen")
+MODES = ("staged", "full", "frozen", "lora")
 EXAMPLES = """examples:
   headstart demo
   headstart inspect photos/
@@ -111,7 +111,8 @@ def _finetune(parser: Parser) -> None:
     parser.add_argument(
         "--mode",
         choices=MODES,
-        help="frozen: a linear probe; full: all at once; staged: the head first, then all",
+        help="frozen: a linear probe; full: all at once; staged: the head first, then all;"
+        " lora: narrow matrices beside the encoder's weights",
     )
     parser.set_defaults(run=train.finetune)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
@@ -9,22 +10,31 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from headstart.backbones.base import Backbone
+from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
+from headstart.tasks import adapters
 from headstart.tasks.base import Task
 from headstart.tasks.frames import blanked, gathered
 from headstart.tasks.mixing import mix
 from headstart.types import Batch, Step
 
-Mode = Literal["staged", "full", "frozen"]
+Mode = Literal["staged", "full", "frozen", "lora"]
+ADAPTERS_RATE = 10.0  # of adapters, as a multiple of the rate that suits the encoder's weights
 
 
 class FineTuneConfig(Settings):
     """What of the encoder is trained, and how fast."""
 
     mode: Mode = setting(
-        "staged", "frozen: a linear probe; full: all at once; staged: the head first, then all"
+        "staged",
+        "frozen: a linear probe; full: all at once; staged: the head first, then all; lora: narrow"
+        " matrices beside the encoder's weights",
     )
+    lora: int = setting(
+        0, "rank of those matrices: of mode lora 8 by default; of the others 0, for none", flag=""
+    )
+    lora_kind: adapters.Kind = setting("lora", "lora, rslora or dora", flag="")
     head_share: float = setting(0.1, "staged: part of the training for the head alone", flag="")
     layer_decay: float = setting(
         0.9, "rate of each layer of a pre-trained encoder, as a share of the layer above", flag=""
@@ -32,6 +42,10 @@ class FineTuneConfig(Settings):
     augment: bool = setting(True, "train on moved and turned samples", flag="")
     mixup: float = setting(0.0, "blend pairs of samples: α of the Beta law, 0 for none", flag="")
     cutmix: float = setting(0.0, "cut a box of one picture into another: α, 0 for none", flag="")
+
+    def merged(self) -> FineTuneConfig:
+        """As of a finished run, whose weights hold what its adapters had learned."""
+        return replace(self, mode="full" if self.mode == "lora" else self.mode, lora=0)
 
 
 class Supervised(Learner):
@@ -54,8 +68,25 @@ class Supervised(Learner):
         self.mode: Mode = config.mode if pretrained or config.mode == "frozen" else "full"
         self.head_share = config.head_share if self.mode == "staged" else 0.0
         self.decay = config.layer_decay if pretrained else 1.0
+        self.rate = encoder.rate
+        self.rank = config.lora or (adapters.RANK if config.mode == "lora" else 0)
+        if self.rank:
+            if not pretrained or self.mode == "frozen":
+                raise UserError(
+                    "adapters need an encoder that has learned something and may still learn.",
+                    "Add --from RUN or --backbone hub:NAME, or leave --mode lora out.",
+                )
+            adapters.adapt(encoder, self.rank, config.lora_kind)
+            # They begin from nothing: there is nothing in them that a high rate would destroy.
+            self.rate, self.decay = min(1.0, ADAPTERS_RATE * encoder.rate), 1.0
         if self.mode == "frozen":
             self.encoder.requires_grad_(requires_grad=False)
+
+    def merge(self) -> None:
+        """Make what adapters have learned part of the encoder's own weights."""
+        if self.rank:
+            adapters.merge(self.encoder)
+            self.rank = 0
 
     def train(self, mode: bool = True) -> Supervised:
         """A frozen encoder stays in evaluation mode: its running statistics are frozen too."""
@@ -68,7 +99,7 @@ class Supervised(Learner):
         """Lower layers hold what is general: each takes `layer_decay` of the rate above it."""
         layers: list[nn.Module] = self.encoder.layers()
         return {
-            parameter: self.encoder.rate * self.decay ** (len(layers) - depth)
+            parameter: self.rate * self.decay ** (len(layers) - depth)
             for depth, layer in enumerate(layers)
             for parameter in layer.parameters()
         }

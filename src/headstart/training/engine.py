@@ -32,7 +32,7 @@ from headstart.training.guard import Guard
 from headstart.training.judge import Judge
 from headstart.training.keeping import Keeper
 from headstart.training.logbook import Logbook
-from headstart.training.memory import kept_memory
+from headstart.training.memory import kept_memory, peak
 from headstart.training.norms import share_norms
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
@@ -367,6 +367,7 @@ class Engine:
             "precision": "bf16" if self._precision.half else "fp32",
             "epochs": at.position / len(self.data),
             "samples_per_second": at.position / max(at.seconds, 1e-9),
+            "peak_memory": peak(self.device),
             "loss": at.last_loss,
             "best_step": at.best_step,
             "stopped_early": at.stopped_early,

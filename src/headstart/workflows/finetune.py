@@ -89,6 +89,7 @@ def finetune(
     network = Supervised(parts.how, parts.encoder, task, pretrained=pretrained)
     pupil = pupil_for(config, parts.ways, network, spec=parts.modality.spec, splits=splits, say=say)
     health = Health(say)
+    trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
     size = pupil.batch_size(config.training.batch_size, counts)
     with Supply(
         splits, parts.modality, config.data, seed=config.seed, batch_size=size, say=say
@@ -127,6 +128,7 @@ def finetune(
                 say=say,
             )
         at = engine.fit(resume=resume)
+        pupil.network.merge()
         save_model(folder.model, pupil.network)
         said = {n: answers(engine, pupil, x) for n, x in supply.loaders.items() if n != REST}
         gained, calibration, note = calibrated(pupil.network.task, said)
@@ -149,6 +151,8 @@ def finetune(
         **engine.summary(),
         "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in pupil.network.parameters()),
+        "trainable_parameters": trainable,
+        "mode": network.mode,
         "labels": counts["train"] + counts["validation"],
         "labels_train": counts["train"],
         "labels_validation": counts["validation"],

@@ -147,7 +147,7 @@ def _learner(
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder.preprocessing} is malformed: it lacks {error}.") from error
     pretrained = config.get("start") is not None or encoder.pretrained
-    return Supervised(how, encoder, task, pretrained=pretrained)
+    return Supervised(how.merged(), encoder, task, pretrained=pretrained)
 
 
 def _part(folder: RunFolder, config: dict[str, Any], name: str) -> dict[str, Any]:
