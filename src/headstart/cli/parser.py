@@ -9,6 +9,7 @@ from typing import NoReturn
 from headstart import __version__, backbones, objectives, tasks
 from headstart.cli import ask, demo, look, train
 from headstart.cli.flags import add_flags
+from headstart.cli.tune import add_tune_flags
 from headstart.errors import UserError, nearest
 from headstart.workflows.config import AUTO, DataConfig, FinetuneConfig, PretrainConfig
 
@@ -72,6 +73,7 @@ def build_parser() -> Parser:
     _inspect(command("inspect", "what is in a data set, and what is wrong with it"))
     _pretrain(command("pretrain", "learn from all samples, labelled or not"))
     _finetune(command("finetune", "learn from the labels you own"))
+    add_tune_flags(command("tune", "search for better settings than the defaults"))
     _evaluate(command("evaluate", "figures of a run on labelled data"))
     _predict(command("predict", "what a run says of new samples, as CSV"))
     _embed(command("embed", "the encoder's features of samples, as .npz, .npy or .csv"))

@@ -25,7 +25,7 @@ Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
 
 def pretrain(options: Namespace) -> None:
     """`headstart pretrain`."""
-    config = _config(PretrainConfig, options, objective=options.objective)
+    config = config_from(PretrainConfig, options, objective=options.objective)
     with _begun(options) as (folder, heard):
         from headstart.workflows.pretrain import pretrain as work
         from headstart.workflows.twins import ARTICLE, mended_twin
@@ -47,7 +47,7 @@ def pretrain(options: Namespace) -> None:
 
 def finetune(options: Namespace) -> None:
     """`headstart finetune`."""
-    config = _config(
+    config = config_from(
         FinetuneConfig, options, task=options.task, start=options.start, mode=options.mode
     )
     with _begun(options) as (folder, heard):
@@ -77,7 +77,7 @@ def _around(options: Namespace) -> Around:
     return Around(options.begun, max(REPORT_SECONDS, started) if options.report else 0.0)
 
 
-def _config(
+def config_from(
     cls: type[Config],
     options: Namespace,
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,13 @@ def finetune(
     around: Around | None = None,
     display: Display | None = None,
     say: Say = lambda _: None,
+    watchers: Sequence[Watcher] = (),
 ) -> dict[str, Any]:
     """Fine-tune and leave a finished run in `folder`; returns its `result.json`.
 
     dataset: samples in memory; by default those that `config.data` names.
     around: of a run that time decides, when it began and what the caller does afterwards.
+    watchers: who looks on besides those that the settings ask for.
 
     Raises:
         UserError: settings or data are wrong, or the pre-trained encoder does not fit.
@@ -105,7 +108,7 @@ def finetune(
             folder=folder,
             display=display,
             say=say,
-            watchers=onlookers(config.training, health),
+            watchers=onlookers(config.training, health, *watchers),
             around=replace(around, scored=sum(counts.values()) - counts[REST]),
         )
         _begin(config, folder, parts, state, resume=resume)

@@ -1,0 +1,348 @@
+"""Search for better settings than the defaults: `headstart tune`.
+
+The first trial is the defaults. Every trial is judged by validation out of the label budget, in
+turns where labels are few; the test split is set aside before anything is fitted. Repeating the
+command goes on with the search; several at once share it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart import backbones, modalities, tasks
+from headstart.data.dataset import Dataset
+from headstart.errors import InterruptedRunError, UserError
+from headstart.modalities.augment.kinds import WEAK
+from headstart.runs.atomic import write_json, write_text
+from headstart.runs.folder import RunFolder
+from headstart.settings import Faults, as_plain, merge, resolve
+from headstart.settings.files import read_yaml, to_yaml
+from headstart.study import tuning_spaces as spaces
+from headstart.study.tuning_config import TuneConfig
+from headstart.study.tuning_journal import Journal
+from headstart.study.tuning_spaces import Knob
+from headstart.study.tuning_trial import Bench, LaggingError, folds
+from headstart.tasks.supervised import FineTuneConfig
+from headstart.training.config import TrainingConfig
+from headstart.training.optimisers import USUAL_LR, USUAL_LR_OTHERS
+from headstart.types import Spec
+from headstart.workflows import assemble
+from headstart.workflows.assemble import Component, Say
+from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.request import config_of
+
+if TYPE_CHECKING:
+    import optuna
+
+TRIALS = 30
+ASKED, BEST, RESULT, TABLE = "asked.yaml", "best.yaml", "result.json", "trials.csv"
+FREE = ("search.trials", "training.device", "training.threads", "data.workers", "data.max_memory")
+
+
+def tune(
+    config: FinetuneConfig,
+    out: Path,
+    how: TuneConfig,
+    *,
+    minutes: float | None = None,
+    dataset: Dataset | None = None,
+    say: Say = lambda _: None,
+) -> dict[str, Any]:
+    """Search in the folder `out`, or go on with the search in it; returns its `result.json`.
+
+    config: what every trial starts from; what it sets is not varied.
+    minutes: no trial begins later than this.
+
+    Raises:
+        UserError: settings or data are wrong, or `out` holds something else.
+        InterruptedRunError: a signal came; the search can be gone on with.
+    """
+    begun = time.monotonic()
+    search = _prepared(config, out, how, dataset)
+    most = how.trials or (TRIALS if minutes is None else 10**9)
+    there = len(search.journal.trials())
+    say(
+        f"{most:,} trials" if how.trials or minutes is None else f"trials for {minutes:g} minutes"
+        f"{f', {there:,} of them there already' if there else ''}"
+        f", {len(search.knobs)} settings vary, {len(search.bench.folds)} trainings a trial"
+    )  # fmt: skip
+    while True:
+        in_time = minutes is None or time.monotonic() - begun < 60 * minutes
+        with search.journal.next(most, fresh=in_time) as trial:
+            if trial is None:
+                break
+            search.run(trial, say)
+    result = search.summary()
+    from headstart.study.tuning_page import write_page
+
+    write_page(search.out, result, search.journal)
+    return result
+
+
+@dataclass
+class Search:
+    """A search at work: its trials, how they are judged, and what is kept of them."""
+
+    out: Path
+    base: dict[str, Any]
+    bench: Bench
+    journal: Journal
+    knobs: Sequence[Knob]
+    direction: str
+    rates: dict[str, float]
+
+    def run(self, trial: optuna.Trial, say: Say) -> None:
+        """Try one trial's settings, and keep what came of it."""
+        begun = time.monotonic()
+        changed = self.changes(trial.params)
+        place = self.journal.place(trial.number)
+        value, why = None, ""
+        try:
+            settings = config_of(FinetuneConfig, merge(self.base, changed))
+            value = self.bench.value(trial, settings, place, lambda _: None)
+        except LaggingError:
+            pass
+        except UserError as error:
+            if trial.number == 0:  # what nobody changed is wrong: a mistake, not a bad trial
+                raise
+            why = error.message
+        except InterruptedRunError as error:
+            raise InterruptedRunError(error.exit_code - 128, str(self.out)) from error
+        trial.set_user_attr("seconds", time.monotonic() - begun)
+        self.journal.tell(trial, value, why=why)
+        with self.journal.alone():
+            self.keep_best()
+        say(self._line(trial.number, value, why, changed))
+
+    def changes(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The settings of a trial that are not the default."""
+        return spaces.changes(self.knobs, self.journal.values(params), self.rates)
+
+    def best(self) -> optuna.trial.FrozenTrial | None:
+        """The best trial; of equals the first, which had the fewest to beat."""
+        done = self.journal.done()
+        sign = 1.0 if self.direction == "maximize" else -1.0
+        return max(done, key=lambda t: (sign * (t.value or 0.0), -t.number), default=None)
+
+    def keep_best(self) -> None:
+        """Write the best settings so far."""
+        best = self.best()
+        if best is not None:
+            raw = as_plain(config_of(FinetuneConfig, merge(self.base, self.changes(best.params))))
+            about = f"# trial {best.number}: validation {self.bench.metric} {best.value:.4f}\n"
+            write_text(self.out / BEST, about + to_yaml(raw))
+
+    def summary(self) -> dict[str, Any]:
+        """What was found; written as `result.json` and `trials.csv`."""
+        trials, best = self.journal.trials(), self.best()
+        by_number = {t.number: t for t in self.journal.done()}
+        counts = {
+            state: sum(t.state.name == state for t in trials)
+            for state in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")
+        }
+        result = {
+            "status": "done" if not counts["RUNNING"] else "running elsewhere",
+            "command": "tune",
+            "data": self.base["data"]["path"],
+            "metric": self.bench.metric,
+            "direction": self.direction,
+            "folds": len(self.bench.folds),
+            "trials": {name.lower(): count for name, count in counts.items()},
+            "default": None if 0 not in by_number else by_number[0].value,
+            "best": None if best is None else best.value,
+            "best_trial": None if best is None else best.number,
+            "changed": {} if best is None else dict(spaces.leaves(self.changes(best.params))),
+            "importance": self.importance(),
+            "seconds": sum(t.user_attrs.get("seconds", 0.0) for t in trials),
+            "config": str(self.out / BEST),
+            "versions": assemble.versions(),
+        }
+        write_json(self.out / RESULT, result)
+        write_text(self.out / TABLE, self._table(trials))
+        return result
+
+    def importance(self) -> dict[str, float]:
+        """Share of the spread of values that each setting explains; {} where too little is known.
+
+        By functional ANOVA (Hutter et al., ICML 2014) on the trials that ran to the end.
+        """
+        done = self.journal.done()
+        if len(done) < 4 or len(self.knobs) < 2 or float(np.ptp([t.value for t in done])) == 0.0:
+            return {}
+        import optuna
+
+        judge = optuna.importance.FanovaImportanceEvaluator(seed=0)
+        found = optuna.importance.get_param_importances(self.journal.study, evaluator=judge)
+        return {name: float(share) for name, share in found.items()}
+
+    def _line(self, number: int, value: float | None, why: str, changed: dict[str, Any]) -> str:
+        if value is None:
+            said = f"cannot be trained ({why})" if why else "ended early"
+        else:
+            said = f"{self.bench.metric} {value:.4f}"
+        turned = ", ".join(f"{name} {_short(v)}" for name, v in spaces.leaves(changed))
+        return f"  trial {number}: {said}; {turned or 'the defaults'}"
+
+    def _table(self, trials: Sequence[optuna.trial.FrozenTrial]) -> str:
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        names = [knob.name for knob in self.knobs]
+        rows.writerow(["trial", "state", self.bench.metric, "seconds", *names])
+        for t in trials:
+            seconds = f"{t.user_attrs.get('seconds', 0.0):.1f}"
+            shown = ["" if name not in t.params else _short(t.params[name]) for name in names]
+            value = "" if t.value is None else f"{t.value:.6g}"
+            rows.writerow([t.number, t.state.name.lower(), value, seconds, *shown])
+        return text.getvalue()
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _prepared(
+    config: FinetuneConfig, out: Path, how: TuneConfig, dataset: Dataset | None
+) -> Search:
+    """The search that the settings ask for; what is wrong with them is said before a trial."""
+    config = replace(config, training=replace(config.training, log=(), profile=False))
+    dataset = dataset or assemble.open_data(config.data)
+    # From here on nobody sees the test split.
+    dataset = replace(dataset, splits={n: s for n, s in dataset.splits.items() if n != "test"})
+    parts = _parts(config, dataset)
+    cuts = folds(config, dataset, how.folds, classes=parts.task.cls.classes_apart)
+    few = cuts[0].train
+    known = few.take(np.flatnonzero(few.has_label)).targets
+    task = parts.task.cls(parts.task.config, 1, parts.task.cls.fit(parts.task.config, known))
+    knobs = spaces.knobs(parts.ranges, how.search, parts.defaults, parts.given)
+    if not knobs:
+        raise UserError(
+            "there is nothing to vary: every setting was given.",
+            "Give fewer settings, or ranges of your own with --search.",
+        )
+    base = as_plain(config)
+    _same_question(out, {**base, "search": as_plain(how)})
+    direction = "maximize" if task.direction == "max" else "minimize"
+    journal = Journal(out, knobs, seed=config.seed, direction=direction, prune=how.prune)
+    lr, optimizer = config.training.lr, config.training.optimizer
+    usual = USUAL_LR.get(optimizer.lower(), USUAL_LR_OTHERS) if lr is None else lr
+    rates = {name: USUAL_LR.get(name, USUAL_LR_OTHERS) for name in _optimizers(knobs)}
+    return Search(
+        out, base, Bench(config, cuts, task.metric), journal, knobs, direction,
+        {"": usual, **rates},
+    )  # fmt: skip
+
+
+def _optimizers(knobs: Sequence[Knob]) -> list[str]:
+    ranges = [k.range for k in knobs if k.name == "training.optimizer"]
+    return [v for r in ranges if isinstance(r, spaces.Choice) for v in r.values]
+
+
+@dataclass
+class _Parts:
+    """The task, usual ranges, every default as a tree, and the names the user gave."""
+
+    task: Component
+    ranges: dict[str, spaces.Range]
+    defaults: dict[str, Any]
+    given: list[str]
+
+
+def _parts(config: FinetuneConfig, dataset: Dataset) -> _Parts:
+    faults = Faults()
+    task = assemble.component(tasks.table, config.task, "classification", "task", faults)
+    how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
+    raw_backbone, raw_modality = config.backbone, config.modality
+    if config.start is not None:
+        of_run = RunFolder.open(config.start).read_config()
+        raw_backbone, raw_modality = of_run.get("backbone", {}), of_run.get("modality", {})
+    kind = raw_modality.get("name", dataset.kind)
+    modality_part = assemble.component(modalities.table, raw_modality, kind, "modality", faults)
+    default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
+    backbone = assemble.component(backbones.table, raw_backbone, default, "backbone", faults)
+    faults.raise_if_any()
+    assert how is not None
+    modality = assemble.fitted_modality(dataset, modality_part)
+    pictures = modality.spec.is_image
+    kind_of_picture = modality.state().get("augment", {}).get("kind", "none") if pictures else ""
+    fresh = config.start is None
+    groups = _groups(
+        task.name, backbone.name, modality_part.name, kind_of_picture, modality.spec, fresh=fresh
+    )
+    defaults = {
+        "training": as_plain(config.training),
+        "finetune": as_plain(how),
+        "task": task.plain(),
+    }
+    if fresh:  # otherwise both come from the run, as they are
+        plain = modality_part.plain()
+        weak = {str(k): amounts for k, amounts in WEAK.items()}.get(kind_of_picture, {})
+        if "augment" in plain:
+            plain["augment"] |= {n: a for n, a in weak.items() if plain["augment"][n] is None}
+        defaults |= {"backbone": backbone.plain(), "modality": plain}
+    given = [f"{part}.{n}" for part in ("backbone", "modality", "task", "finetune")
+             for n, _ in spaces.leaves(getattr(config, part))]  # fmt: skip
+    usual = as_plain(config_of(TrainingConfig, {}))
+    given += [f"training.{n}" for n, v in as_plain(config.training).items() if v != usual[n]]
+    return _Parts(task, spaces.usual(groups), defaults, given)
+
+
+def _groups(
+    task: str, backbone: str, modality: str, picture: str, spec: Spec, *, fresh: bool
+) -> dict[str, dict[str, spaces.Range]]:
+    """The usual ranges for such a run, by group."""
+    groups = {
+        "training": spaces.TRAINING,
+        "finetune": dict(spaces.ANY_FINETUNING),
+        "task": spaces.TASK.get(task, {}),
+    }
+    if not fresh:
+        groups["finetune"] |= spaces.PRETRAINED
+    else:
+        groups["backbone"] = spaces.BACKBONE.get(backbone, {"activation": spaces.ACTIVATIONS})
+        groups["modality"] = spaces.MODALITY.get(modality, {})
+        groups["modality.augment"] = spaces.AUGMENTATION.get(picture, {})
+    if spec.is_image and task == "classification":
+        groups["finetune"] |= spaces.PICTURES_WITH_CLASSES
+    return groups
+
+
+def _same_question(out: Path, asked: dict[str, Any]) -> None:
+    """Note what is asked; refuse to go on with a search that was asked something else.
+
+    Raises:
+        UserError: `out` holds another search, or something that is none.
+    """
+    file = out / ASKED
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file; a search needs a folder.")
+    if not file.exists():
+        if out.is_dir() and any(p for p in out.iterdir() if not p.name.startswith(".")):
+            raise UserError(
+                f"the folder {out} is not empty, and holds no search.", "Choose another --out."
+            )
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot write in {out}: {error.strerror or error}.") from error
+        write_text(file, to_yaml(asked))
+        return
+    before, now = dict(spaces.leaves(read_yaml(file))), dict(spaces.leaves(asked))
+    changed = [
+        name for name in {**before, **now}
+        if before.get(name) != now.get(name) and name not in FREE
+    ]  # fmt: skip
+    if changed:
+        lines = [f"- {n}: {before.get(n)!r} then, {now.get(n)!r} now" for n in changed]
+        raise UserError(
+            f"{out} holds a search that was asked something else:",
+            *lines,
+            "Repeat its command to go on with it, or choose another --out.",
+        )

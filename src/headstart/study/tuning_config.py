@@ -1,0 +1,24 @@
+"""What `headstart tune` can be told beyond a fine-tuning's settings. Does not import torch."""
+
+from __future__ import annotations
+
+from headstart.settings import Settings, setting
+
+
+class TuneConfig(Settings):
+    """How long to search, and how each trial is judged."""
+
+    trials: int | None = setting(
+        None,
+        "settings to try in all, by all processes together; by default 30, or what --minutes allow",
+    )
+    folds: int | None = setting(
+        None,
+        "parts of the labels that take turns to validate; by default 3 below 1,000 labels, else 1,"
+        " which is a quarter of them",
+    )
+    prune: bool = setting(True, "end a trial early that lags behind the others")
+    search: tuple[str, ...] = setting(
+        (), "vary a setting in a range of its own, as training.weight_decay=1e-4..0.3 or"
+        " backbone.activation=relu,gelu; repeatable",
+    )  # fmt: skip

@@ -1,0 +1,170 @@
+"""One trial: fine-tunings that take turns to validate, ended early where they lag behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from headstart.data import budget
+from headstart.data.dataset import Dataset, Samples
+from headstart.data.splits import cut
+from headstart.errors import UserError
+from headstart.parts.learner import Learner
+from headstart.runs.folder import RunFolder
+from headstart.training.watching import Watcher
+from headstart.workflows.assemble import Say
+from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.finetune import finetune
+
+if TYPE_CHECKING:
+    import optuna
+
+    from headstart.training.engine import Engine
+
+FEW = 1_000  # labels below which several folds judge
+FOLDS_OF_FEW = 3
+HELD_OUT = 0.25  # of the labels, where one fold judges
+GRAIN = 5  # per cent: validations of trainings of other lengths are compared at such marks
+TIMES = 100  # marks a fold
+
+
+class LaggingError(Exception):
+    """The trial lags behind the others: it need not go on."""
+
+
+def folds(
+    config: FinetuneConfig, dataset: Dataset, asked: int | None, *, classes: bool
+) -> list[Dataset]:
+    """The label budget cut for judging: data sets without a test split, one for each fold.
+
+    In each, labels outside the budget are hidden, and those of the fold are the validation split.
+    A data set's own validation split judges where the budget is everything.
+
+    Raises:
+        UserError: there are too few labels to cut.
+    """
+    train, own = dataset.train, dataset.splits.get("validation")
+    unlimited = config.labels is None and config.labels_per_class is None
+    if unlimited and own is not None and bool(own.has_label.any()):
+        return [replace(dataset, splits={"train": train, "validation": own})]
+    seed = config.seed if config.label_seed is None else config.label_seed
+    chosen = budget.choose(
+        train,
+        classes=classes,
+        labels=config.labels,
+        per_class=config.labels_per_class,
+        seed=seed,
+        share=0.0,
+    ).train
+    count = asked or (FOLDS_OF_FEW if len(chosen) < FEW else 1)
+    if len(chosen) < 2 * max(2, count):
+        raise UserError(
+            f"{len(chosen)} labels are too few to judge settings by: each of {count} folds needs"
+            " two at least.",
+            "Give more labels, or fewer --folds.",
+        )
+    return [
+        replace(dataset, splits={"train": _labelled(train, kept), "validation": train.take(held)})
+        for kept, held in _cuts(train, chosen, count, seed, classes=classes)
+    ]
+
+
+def _cuts(
+    train: Samples, chosen: NDArray[np.intp], count: int, seed: int, *, classes: bool
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Positions in train to learn from, and to validate with, for each fold."""
+    few = train.take(chosen)
+    assert few.targets is not None
+    if count == 1:
+        parts = [cut(few, HELD_OUT, seed)]
+    else:
+        fewest = np.unique(few.targets, return_counts=True)[1].min() if classes else 0
+        kind = StratifiedKFold if fewest >= count else KFold
+        splitter = kind(count, shuffle=True, random_state=seed)
+        parts = list(splitter.split(np.zeros(len(chosen)), few.targets if classes else None))
+    return [(chosen[kept], chosen[held]) for kept, held in parts]
+
+
+def _labelled(train: Samples, kept: NDArray[np.intp]) -> Samples:
+    """All of train, with no labels but those at `kept`."""
+    mask = np.zeros(len(train), dtype=bool)
+    mask[kept] = True
+    return replace(train, labelled=mask)
+
+
+class Reporter(Watcher):
+    """Tells Optuna how a fold's validation goes, and ends the trial that lags behind.
+
+    before: what the folds before came to.
+    """
+
+    def __init__(self, trial: optuna.Trial, fold: int, before: Sequence[float]) -> None:
+        self.trial = trial
+        self.fold = fold
+        self.before = before
+        self._engine: Engine | None = None
+
+    def on_start(self, engine: Engine) -> None:
+        """Learn where to read how far training is."""
+        self._engine = engine
+
+    def on_validate(self, learner: Learner, figures: dict[str, float]) -> dict[str, float]:  # noqa: ARG002
+        """Raises:
+        LaggingError: the trial is worse than most others were at this point.
+        """
+        engine = self._engine
+        assert engine is not None
+        assert engine.validation is not None
+        percent = 100 * engine.plan.progress(engine.at.step)
+        mark = TIMES * self.fold + GRAIN * round(percent / GRAIN)
+        value = float(np.mean([*self.before, figures[engine.validation.metric]]))
+        told = self.trial.storage.get_trial(self.trial._trial_id).intermediate_values
+        if mark not in told:
+            self.trial.report(value, mark)
+        if self.trial.should_prune():
+            raise LaggingError
+        return {}
+
+
+@dataclass
+class Bench:
+    """What all trials of a search share: how they are judged.
+
+    config: of a trial that changes nothing; folds: as `folds` gives them; metric: its name.
+    """
+
+    config: FinetuneConfig
+    folds: list[Dataset]
+    metric: str
+
+    def value(self, trial: optuna.Trial, config: FinetuneConfig, place: Path, say: Say) -> float:
+        """The metric on validation after the last step, averaged over the folds.
+
+        Folds that are finished are read, and one that was interrupted goes on.
+
+        Raises:
+            LaggingError: the trial was ended early.
+            UserError: it cannot be trained with these settings.
+            InterruptedRunError: a signal came; the trial can go on later.
+        """
+        found: list[float] = []
+        for number, dataset in enumerate(self.folds):
+            path = place / f"fold-{number}"
+            one = replace(config, labels=None, labels_per_class=None, seed=config.seed + number)
+            if not (path / "result.json").exists():
+                with RunFolder.create(path, resume=True, overwrite=False) as folder:
+                    watcher = Reporter(trial, number, found)
+                    finetune(one, folder, dataset=dataset, resume=True, watchers=[watcher], say=say)
+            found.append(self._last(RunFolder(path)))
+        return float(np.mean(found))
+
+    def _last(self, folder: RunFolder) -> float:
+        # The last weights, not the best: a lucky validation on the way is no merit of settings.
+        lines: list[dict[str, Any]] = [r for r in folder.read_progress() if "validation" in r]
+        return float(lines[-1]["validation"][self.metric])
