@@ -7,6 +7,7 @@ from headstart.backbones.mlp import MLP
 from headstart.backbones.ngram import Ngram
 from headstart.backbones.resnet import ResNet
 from headstart.backbones.tabm import TabM
+from headstart.backbones.tcn import TCN
 from headstart.backbones.textconv import TextConv
 from headstart.backbones.transformer import Transformer
 from headstart.backbones.vit import ViT
@@ -17,6 +18,7 @@ from headstart.data.dataset import Dataset
 from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
+from headstart.modalities.series import Series
 from headstart.modalities.tabular import Table
 from headstart.modalities.text import Text
 from headstart.objectives.autoencoder import Autoencoder
@@ -47,6 +49,7 @@ from headstart.training.watching import Watcher
 from headstart.types import Features
 
 _ = (Text, Causal, Ngram, TextConv, Transformer, CausalLM, ELECTRA, MLM, TSDAE)
+_ = (Series, TCN)
 _ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
 _ = (Conv, MLP, Image, Table, TabM, VIME, Autoencoder, Denoising, Variational, Run, load, Modality)
 _ = (Watcher.name,)

@@ -46,13 +46,16 @@ class Vocabulary:
 class Spec:
     """What one prepared sample looks like, so that nobody asks 'which modality?'.
 
-    shape: of one sample, without the batch: `(C, H, W)` for an image, `(F,)` for numbers, `(T,)`
-        for tokens, whose batches may be narrower: as wide as their longest row.
+    shape: of one sample, without the batch: `(C, H, W)` for an image, `(C, T)` for a series,
+        `(F,)` for numbers, `(T,)` for tokens, whose batches may be narrower: as wide as their
+        longest row.
     low, high: bounds of continuous values after preprocessing; None when unbounded.
     cardinalities: number of values of each categorical column; in a mixed sample `(F,)` these
         columns come last, as whole numbers, and 0 and 1 stand for what is missing and unseen.
     edges: of each number of a mixed sample, values that cut what train has of it into equal parts.
     vocabulary: of tokens.
+    flagged: whether the second half of a series' channels say, by 1 and 0, where the first half
+        was measured; what was not is filled in, and steps after a series' end are not measured.
     """
 
     kind: SampleKind
@@ -62,6 +65,7 @@ class Spec:
     cardinalities: tuple[int, ...] = ()
     edges: tuple[tuple[float, ...], ...] = ()
     vocabulary: Vocabulary | None = None
+    flagged: bool = False
 
     @property
     def size(self) -> int:
@@ -77,6 +81,11 @@ class Spec:
     def is_image(self) -> bool:
         """Whether a sample is `(C, H, W)`."""
         return self.kind == "continuous" and len(self.shape) == 3
+
+    @property
+    def is_series(self) -> bool:
+        """Whether a sample is `(C, T)`."""
+        return self.kind == "continuous" and len(self.shape) == 2
 
 
 @dataclass(slots=True)

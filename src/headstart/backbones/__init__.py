@@ -28,6 +28,10 @@ table = Table(
             "headstart.backbones.textconv:TextConv",
             "light convolutions over the tokens of a text",
         ),
+        "tcn": (
+            "headstart.backbones.tcn:TCN",
+            "dilated convolutions along time, for series",
+        ),
         "ngram": (
             "headstart.backbones.ngram:Ngram",
             "bag of n-grams (fastText): the fastest, for texts",

@@ -88,7 +88,7 @@ def initialise(module: nn.Module, activation_name: str) -> None:
     if activation_name == "identity":
         nonlinearity = "linear"
     for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d):
             gain = nn.init.calculate_gain(nonlinearity)  # type: ignore[arg-type]
             weight: Tensor = layer.weight
             fan_in = nn.init._calculate_correct_fan(weight, "fan_in")

@@ -60,7 +60,7 @@ def _add(
 def _kind(hint: Any) -> tuple[Any, list[Any]]:
     """The plain type of a field's annotation, and its choices if it has any."""
     parts = [hint]
-    if isinstance(hint, types.UnionType):
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):  # a Literal's is the latter
         parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
     if typing.get_origin(parts[0]) is typing.Literal:
         return str, list(typing.get_args(parts[0]))

@@ -134,11 +134,13 @@ def same_kind(shapes: Sequence[tuple[str, Kind, NDArray[Any]]]) -> Kind:
     shapes: name, kind and inputs of each split.
 
     Raises:
-        UserError: a table in one split and pictures in another, or tables of different widths.
+        UserError: a table in one split and pictures in another, or tables of different widths,
+            or series of different channels.
     """
     name, kind, inputs = shapes[0]
     for other, other_kind, other_inputs in shapes[1:]:
         width_differs = kind == "table" and inputs.shape[1:] != other_inputs.shape[1:]
+        width_differs |= kind == "series" and inputs.shape[1] != other_inputs.shape[1]
         if kind != other_kind or width_differs:
             raise UserError(
                 f"the splits do not match: a sample of {name} has shape {list(inputs.shape[1:])},"

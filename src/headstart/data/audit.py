@@ -20,9 +20,11 @@ from headstart.data.columns import constant, described, meanings
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.duplicates import Pair, describe, pairs, same_rows
 from headstart.data.files import Unreadable
+from headstart.data.series import steps
 
 SHOWN = 5  # examples of each finding
 HASHED = 256  # numbers that a text's runs of characters are hashed to, to be compared
+COURSE = 128  # steps at which series are compared
 SIDE = 16  # pixels a side of the small pictures that are compared
 UNBALANCED = 10.0  # the largest class has so many times the smallest one's samples
 
@@ -68,6 +70,8 @@ def _read(
         return _read_texts(samples)
     if is_table(samples.inputs):
         return np.zeros((len(samples), 0), np.float32), rows, []
+    if kind == "series":
+        return _read_series(samples)
     if isinstance(samples.inputs, np.ndarray):
         array = samples.inputs if kind == "table" else as_grey(samples.inputs)
         return array.reshape(len(array), -1).astype(np.float32), rows, []
@@ -93,6 +97,20 @@ def _read_texts(
     return counts.toarray(), np.flatnonzero(there), bad
 
 
+def _read_series(
+    samples: Samples,
+) -> tuple[NDArray[np.float32], NDArray[np.intp], list[dict[str, str]]]:
+    """Series of `[N, C, T]` at so many steps, each stretched to them."""
+    series = np.asarray(samples.inputs)
+    ends = steps(series)
+    short = np.flatnonzero(ends < 2)
+    bad = [{"name": samples.name(int(i)), "reason": f"{ends[i]} steps"} for i in short]
+    good = np.flatnonzero(ends >= 2)
+    place = (np.linspace(0, 1, COURSE) * (ends[good, None] - 1)).round().astype(np.intp)
+    course = np.take_along_axis(np.nan_to_num(series[good]), place[:, None], axis=2)
+    return course.reshape(len(good), -1), good, bad
+
+
 def _counts(samples: Samples) -> dict[str, Any]:
     known = samples.has_label
     counts: dict[str, Any] = {"samples": len(samples), "labelled": int(known.sum())}
@@ -116,6 +134,17 @@ def _shape(kind: str, samples: Samples) -> dict[str, Any]:
         return {"characters": figures}
     if is_table(samples.inputs):
         return _columns(np.asarray(samples.inputs))
+    if kind == "series":
+        series = np.asarray(samples.inputs)
+        ends = steps(series)
+        inside = np.arange(series.shape[2]) < ends[:, None]
+        missing = int((np.isnan(series) & inside[:, None]).sum())
+        figures = {
+            "mean": float(ends.mean()),
+            "shortest": int(ends.min()),
+            "longest": int(ends.max()),
+        }
+        return {"channels": series.shape[1], "steps": figures, "missing_values": missing}
     if isinstance(samples.inputs, np.ndarray):
         array = samples.inputs
         shape: dict[str, Any] = {"shape": list(array.shape[1:])}
@@ -219,7 +248,16 @@ def text(result: dict[str, Any]) -> str:
     lines = [f"{result['source']}: {result['kind']}", *result["notes"]]
     for name, split in result["splits"].items():
         lines.append(f"\n{name}: {split['samples']:,} samples, {split['labelled']:,} with a label")
-        for key in ("shape", "sizes", "characters", "target", "classes"):
+        for key in (
+            "shape",
+            "channels",
+            "steps",
+            "missing_values",
+            "sizes",
+            "characters",
+            "target",
+            "classes",
+        ):
             if key in split:
                 lines.append(f"  {key}: {_inline(split[key])}")
         if name == "train":
@@ -243,6 +281,8 @@ def text(result: dict[str, Any]) -> str:
 
 
 def _inline(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
     if not isinstance(value, dict):
         return " × ".join(str(part) for part in value)
     shown = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from headstart.data.dataset import Kind, Samples
 from headstart.data.files import of_paths
 from headstart.data.listing import EXTENSIONS
 from headstart.data.records import SUFFIXES
+from headstart.data.series import Layout, as_series
 from headstart.data.sources import open_dataset
 from headstart.data.tabular import SUFFIXES as TABLES
 from headstart.data.tabular import from_frame, is_frame, read_tables
@@ -25,19 +26,19 @@ def open_inputs(
     inputs: str | Path | Sequence[str | Path] | NDArray[Any],
     split: str | None = None,
     kind: Kind = "image",
+    learned: Mapping[str, Any] | None = None,
     *,
-    text_column: str | None = None,
-    target: str | None = None,
     features: Sequence[str] = (),
 ) -> tuple[Samples, Kind]:
     """Samples to answer for, and their kind; targets are kept where there are any.
 
     inputs: a source as `open_dataset` takes it, a picture's path, a list of such paths (of texts
         themselves where that is the `kind` asked), a frame, or an array `[N, F]`, `[N, H, W]`
-        or `[N, H, W, C]`.
+        or `[N, H, W, C]`, or `[N, T]` or `[N, C, T]` of series.
     kind: of samples that a list stands for.
-    text_column: the column that holds the texts, where a table has one of that name.
-    target, features: the target, which a table may lack, and columns that are none.
+    learned: how the data were read that a run learned from, as in the group `data` of its
+        config.yaml: columns by name (a table may lack the target), the layout of arrays.
+    features: columns that are not the target.
     split: which split of a source; by default test where there is one, else all samples.
 
     Raises:
@@ -45,8 +46,13 @@ def open_inputs(
     """
     if kind == "text" and not isinstance(inputs, str | Path):
         return _texts(list(inputs)), "text"
+    learned = learned or {}
+    target: str | None = learned.get("target")
+    layout: Layout = learned.get("layout") or "auto"
     if is_frame(inputs):
         return from_frame(inputs, target, features).train, "table"
+    if isinstance(inputs, np.ndarray) and kind == "series":
+        return Samples(as_series(inputs, "the input", layout=layout)), "series"
     if isinstance(inputs, np.ndarray):
         kind, array = as_inputs(inputs, "the input")
         return Samples(array), kind
@@ -60,7 +66,12 @@ def open_inputs(
     if path.is_dir() and split is None and (flat := _pictures_in(path)):
         return _files(flat), "image"
     tabular = path.suffix.lower() in SUFFIXES
-    dataset = open_dataset(str(inputs), text_column=text_column if tabular else None)
+    dataset = open_dataset(
+        str(inputs),
+        text_column=learned.get("text_column") if tabular else None,
+        kind="series" if kind == "series" else None,
+        layout=layout,
+    )
     name = split or ("test" if "test" in dataset.splits else "train")
     if name not in dataset.splits:
         raise UserError(f"{inputs} has no split '{name}'.", f"It has: {', '.join(dataset.splits)}.")

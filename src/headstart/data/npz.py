@@ -2,6 +2,7 @@
 
 x, y                                        (or data, images, inputs; labels, targets, target)
 x_train, y_train, x_test, y_test, x_val ... (or train_x, train_images, ...)
+series, series_train ...                    inputs that are series; so are any that have `lengths`
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ from headstart.data.arrays import (
     same_kind,
 )
 from headstart.data.dataset import SPLITS, Dataset, Kind, Samples
+from headstart.data.series import Layout, as_series
 from headstart.errors import UserError, nearest
 
-INPUTS = ("x", "data", "images", "inputs")
+SERIES = "series"
+INPUTS = ("x", "data", "images", "inputs", SERIES)
+LENGTHS = "lengths"
 TARGETS = ("y", "labels", "targets", "target")
 _SPLITS = {
     "train": "train",
@@ -48,10 +52,18 @@ _DAMAGE = (
 )
 
 
-def read_npz(path: Path, target: str | None = None) -> Dataset:
+def read_npz(
+    path: Path,
+    target: str | None = None,
+    *,
+    kind: Kind | None = None,
+    layout: Layout = "auto",
+) -> Dataset:
     """Samples and targets by split.
 
     target: which array holds the targets (`age` means `age`, or `age_train` and `age_test`).
+    kind: "series" reads `[N, T]` and `[N, C, T]` as series, which are else a table and pictures.
+    layout: of series of several channels.
 
     Raises:
         UserError: not an .npz, no inputs in it, or arrays that cannot be samples and targets.
@@ -60,10 +72,12 @@ def read_npz(path: Path, target: str | None = None) -> Dataset:
         with zipfile.ZipFile(path) as archive:
             members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
             inputs, targets, rest = _roles(path, list(members), target)
+            lengths = _lengths(rest)
             arrays = {
                 key: _array(archive, members[key], f"{path}: {key}")
-                for key in [*inputs.values(), *targets.values()]
+                for key in [*inputs.values(), *targets.values(), *lengths.values()]
             }
+            rest = [key for key in rest if key not in lengths.values()]
     except _DAMAGE as error:
         raise UserError(
             f"{path} is not a readable .npz file ({_reason(error)}).",
@@ -72,8 +86,14 @@ def read_npz(path: Path, target: str | None = None) -> Dataset:
     splits: dict[str, Samples] = {}
     found: list[tuple[str, Kind, NDArray[Any]]] = []
     for split, key in sorted(inputs.items(), key=lambda item: SPLITS.index(item[0])):
-        kind, x = as_inputs(arrays[key], f"{path}: {key}")
-        found.append((split, kind, x))
+        is_series = kind == SERIES or split in lengths or _part(key)[0].lower() == SERIES
+        if is_series:
+            ends = arrays[lengths[split]] if split in lengths else None
+            x = as_series(arrays[key], f"{path}: {key}", lengths=ends, layout=layout)
+            found.append((split, "series", x))
+        else:
+            of, x = as_inputs(arrays[key], f"{path}: {key}")
+            found.append((split, of, x))
         if split in targets:
             labels = targets[split]
             splits[split] = Samples(x, *as_targets(arrays[labels], len(x), f"{path}: {labels}"))
@@ -82,6 +102,12 @@ def read_npz(path: Path, target: str | None = None) -> Dataset:
     notes = [f"arrays that were not read: {', '.join(rest)}"] if rest else []
     name = target or (_part(targets["train"])[0] if "train" in targets else None)
     return Dataset(str(path), same_kind(found), splits, target_name=name, notes=notes)
+
+
+def _lengths(keys: list[str]) -> dict[str, str]:
+    """Split → key of how long its series are."""
+    parts = {key: _part(key) for key in keys}
+    return {split or "train": key for key, (base, split) in parts.items() if base == LENGTHS}
 
 
 def _part(key: str) -> tuple[str, str | None]:

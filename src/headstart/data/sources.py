@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headstart.data.dataset import Dataset
+from headstart.data.dataset import Dataset, Kind
 from headstart.data.named_table import NAMED
+from headstart.data.series import Layout
 from headstart.errors import UserError, nearest
 
 __all__ = ["NAMED", "open_dataset"]
@@ -35,6 +36,8 @@ def open_dataset(
     test: str | None = None,
     file_column: str | None = None,
     text_column: str | None = None,
+    kind: Kind | None = None,
+    layout: Layout = "auto",
 ) -> Dataset:
     """The samples of `source`, in the splits it has; 'train' is always among them.
 
@@ -44,13 +47,15 @@ def open_dataset(
     train, validation, test: a folder or file inside `source`, or a path, that is that split.
     file_column: the column of a manifest that names the files.
     text_column: the column of a table that holds the texts.
+    kind: of the samples, where a file could hold several.
+    layout: of series of several channels.
 
     Raises:
         UserError: there is no such source, nobody reads it, or something in it is wrong.
     """
     given = {"train": train, "validation": validation, "test": test}
     named = {split: value for split, value in given.items() if value is not None}
-    columns = _Columns(file_column, text_column)
+    columns = _Columns(file_column, text_column, kind, layout)
     separators = [os.sep, *([os.altsep] if os.altsep else [])]
     if source in NAMED and not any(separator in source for separator in separators):
         _refuse("a named data set", target=target, **columns.given, **named)
@@ -77,6 +82,8 @@ class _Columns:
 
     file: str | None
     text: str | None
+    kind: Kind | None
+    layout: Layout
 
     @property
     def given(self) -> dict[str, str | None]:
@@ -206,7 +213,7 @@ def _file(path: Path, target: str | None, named: dict[str, str], columns: _Colum
         _refuse("an .npz file, whose arrays name their splits", **columns.given, **named)
         from headstart.data.npz import read_npz
 
-        return read_npz(path, target)
+        return read_npz(path, target, kind=columns.kind, layout=columns.layout)
     if not path.is_file():
         raise UserError(f"{path} is neither a file nor a folder.", READ_TODAY)
     if suffix in READ_FILES:

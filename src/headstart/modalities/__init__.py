@@ -11,6 +11,7 @@ table = Table(
     {
         "image": ("headstart.modalities.image:Image", "pictures, grey or colour, of any size"),
         "text": ("headstart.modalities.text:Text", "texts in any language and script"),
+        "series": ("headstart.modalities.series:Series", "series of numbers, one or many channels"),
         "table": ("headstart.modalities.tabular:Table", "rows of numbers, categories and dates"),
     },
 )

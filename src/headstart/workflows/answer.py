@@ -179,6 +179,8 @@ def _as_text(values: NDArray[Any]) -> list[str]:
 
 def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
     """The data set; its splits as the run made them, if it is the one the run learned from."""
+    if run.modality.state()["modality"] == "series":
+        data = replace(data, kind="series")
     faults = Faults()
     learned = resolve(DataConfig, run.config.get("data", {}), faults, "data")
     faults.raise_if_any()
@@ -213,15 +215,8 @@ def _asked(
 ) -> tuple[torch.Tensor, Samples, list[str]]:
     """What `ask` says of all inputs `[N, ...]`, the readable ones, and names of the others."""
     own: Kind = run.modality.state()["modality"]
-    column = run.config.get("data", {}).get("text_column")
-    samples, kind = open_inputs(
-        inputs,
-        split,
-        own,
-        text_column=column,
-        target=run.config.get("data", {}).get("target"),
-        features=_columns(run),
-    )
+    learned = run.config.get("data")
+    samples, kind = open_inputs(inputs, split, own, learned, features=_columns(run))
     _check_kind(run, kind, str(inputs) if isinstance(inputs, str | Path) else "the input")
     data = config_of(DataConfig, {"on_bad": on_bad})
     with Supply({"input": samples}, run.modality, data, seed=0, batch_size=CHUNK) as supply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,12 +82,16 @@ def reader(chosen: Component, dataset: Dataset | None) -> Component:
     return chosen
 
 
-def open_data(config: DataConfig) -> Dataset:
+def open_data(config: DataConfig, modality: Mapping[str, Any] | None = None) -> Dataset:
     """Read the source and make the splits it lacks.
+
+    modality: its settings, whose name says what the samples are where `config` does not.
 
     Pre-training and every draw of labels must agree on what is test, so this hangs on a seed of
     its own.
     """
+    if config.kind is None and (modality or {}).get("name") == "series":
+        config = replace(config, kind="series")
     return ensure_test(open_source(config), config.split_seed)
 
 
@@ -99,7 +103,7 @@ def open_source(config: DataConfig) -> Dataset:
     """
     if not config.path:
         raise UserError("no data were named.", "Give a folder, a file or a name such as digits.")
-    return open_dataset(
+    dataset = open_dataset(
         config.path,
         target=config.target,
         train=config.train,
@@ -107,7 +111,14 @@ def open_source(config: DataConfig) -> Dataset:
         test=config.test,
         file_column=config.file_column,
         text_column=config.text_column,
+        kind=config.kind,
+        layout=config.layout,
     )
+    if config.kind not in (None, dataset.kind):
+        raise UserError(
+            f"{config.path} was read as {dataset.kind}, not as {config.kind}: see --kind."
+        )
+    return dataset
 
 
 def fitted_modality(dataset: Dataset, chosen: Component) -> Modality:

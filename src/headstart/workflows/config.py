@@ -20,6 +20,13 @@ class DataConfig(Settings):
     target: str | None = setting(None, "column that holds the labels")
     file_column: str | None = setting(None, "column that holds the file names")
     text_column: str | None = setting(None, "column that holds the texts")
+    kind: Literal["image", "series", "table", "text"] | None = setting(
+        None, "what the samples are, where a file could hold several kinds"
+    )
+    layout: Literal["auto", "channels-first", "channels-last"] = setting(
+        "auto", "of series of several channels in an array; auto takes the fewer for channels",
+        flag="",
+    )  # fmt: skip
     split_seed: int = setting(
         0, "of the test split that is made where there is none; the same for every --seed", flag=""
     )

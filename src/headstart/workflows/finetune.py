@@ -228,9 +228,9 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
                 )
         faults.raise_if_any()
         assert how is not None
-        dataset = given or assemble.open_data(config.data)
+        dataset = given or assemble.open_data(config.data, of_run.get("modality"))
         return dataset, _parts_of_run(Path(config.start), dataset, task, how, asked)
-    dataset = given or assemble.open_data(config.data)
+    dataset = given or assemble.open_data(config.data, config.modality)
     kind = config.modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     modality_part = assemble.reader(modality_part, dataset)

@@ -152,7 +152,7 @@ def _components(
     if dataset is None and not (
         early.lines or faults.lines
     ):  # a misspelt name need not wait for the data
-        dataset = assemble.open_data(config.data)
+        dataset = assemble.open_data(config.data, config.modality)
     kind = config.modality.get("name") or (dataset.kind if dataset else "image")
     modality = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     modality = assemble.reader(modality, dataset)
