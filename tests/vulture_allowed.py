@@ -15,6 +15,7 @@ from headstart.baselines.numbers import Boosting
 from headstart.baselines.pictures import Gradients
 from headstart.baselines.texts import TfIdf
 from headstart.data.dataset import Dataset
+from headstart.modalities.augment.series import SeriesStrengths
 from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
@@ -67,3 +68,9 @@ _ = (
 _ = (Strengths.jitter_share, Strengths.blur_share, Strengths.erase_share)
 _ = (MLflow, TensorBoard, Trackio, WandB)
 _ = (Boosting, Gradients, TfIdf)
+_ = (
+    SeriesStrengths.wander,
+    SeriesStrengths.magnitude,
+    SeriesStrengths.warp,
+    SeriesStrengths.reverse,
+)
