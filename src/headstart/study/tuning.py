@@ -213,7 +213,7 @@ def _prepared(
 ) -> Search:
     """The search that the settings ask for; what is wrong with them is said before a trial."""
     config = replace(config, training=replace(config.training, log=(), profile=False))
-    dataset = dataset or assemble.open_data(config.data)
+    dataset = dataset or assemble.open_data(config.data, config.modality)
     # From here on nobody sees the test split.
     dataset = replace(dataset, splits={n: s for n, s in dataset.splits.items() if n != "test"})
     parts = _parts(config, dataset)

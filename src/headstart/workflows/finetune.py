@@ -209,11 +209,19 @@ def score(pupil: Pupil, outputs: torch.Tensor, targets: torch.Tensor) -> dict[st
     return {**task.figures(outputs, targets), "loss": float(task.loss(outputs, targets))}
 
 
+def _opened(config: FinetuneConfig) -> Dataset:
+    """The data, read as the modality asks for that is named, or that the first run has."""
+    modality = config.modality
+    if config.start is not None:
+        modality = RunFolder.open(config.start).read_config().get("modality", {})
+    return assemble.open_data(config.data, modality)
+
+
 def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Parts]:
     """Everything the settings name; all their faults in one error."""
     faults = Faults()
     if given is None and "name" not in config.task:  # the data may say what their targets ask for
-        given = assemble.open_data(config.data)
+        given = _opened(config)
     default = (given.task if given else None) or "classification"
     task = assemble.component(tasks.table, config.task, default, "task", faults)
     how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
@@ -228,9 +236,9 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
                 )
         faults.raise_if_any()
         assert how is not None
-        dataset = given or assemble.open_data(config.data, of_run.get("modality"))
+        dataset = given or _opened(config)
         return dataset, _parts_of_run(Path(config.start), dataset, task, how, asked)
-    dataset = given or assemble.open_data(config.data, config.modality)
+    dataset = given or _opened(config)
     kind = config.modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     modality_part = assemble.reader(modality_part, dataset)
