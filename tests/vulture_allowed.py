@@ -3,6 +3,7 @@
 from headstart import Run, load
 from headstart.backbones.causal import Causal
 from headstart.backbones.conv import Conv
+from headstart.backbones.fttransformer import FTTransformer
 from headstart.backbones.mlp import MLP
 from headstart.backbones.ngram import Ngram
 from headstart.backbones.resnet import ResNet
@@ -24,6 +25,7 @@ from headstart.modalities.tabular import Table
 from headstart.modalities.text import Text
 from headstart.objectives.autoencoder import Autoencoder
 from headstart.objectives.barlow import BarlowTwins
+from headstart.objectives.binning import Binning
 from headstart.objectives.byol import BYOL
 from headstart.objectives.causal import CausalLM
 from headstart.objectives.denoising import Denoising
@@ -34,6 +36,7 @@ from headstart.objectives.inpainting import Inpainting
 from headstart.objectives.lejepa import LeJEPA
 from headstart.objectives.masked import Masked
 from headstart.objectives.mlm import MLM
+from headstart.objectives.scarf import SCARF
 from headstart.objectives.simclr import SimCLR
 from headstart.objectives.simsiam import SimSiam
 from headstart.objectives.sparse import Sparse
@@ -52,7 +55,23 @@ from headstart.types import Features
 _ = (Text, Causal, Ngram, TextConv, Transformer, CausalLM, ELECTRA, MLM, TSDAE)
 _ = (Series, TCN)
 _ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
-_ = (Conv, MLP, Image, Table, TabM, VIME, Autoencoder, Denoising, Variational, Run, load, Modality)
+_ = (
+    Conv,
+    MLP,
+    Image,
+    Table,
+    TabM,
+    FTTransformer,
+    VIME,
+    SCARF,
+    Binning,
+    Autoencoder,
+    Denoising,
+    Variational,
+    Run,
+    load,
+    Modality,
+)
 _ = (Watcher.name,)
 _ = (SimCLR, VICReg, BarlowTwins, BYOL, SimSiam, DINO, LeJEPA)
 _ = (Dataset.target_name, Learner.needs, Features.tokens)

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from headstart.backbones.encoded import Encoded
+from headstart.backbones.fttransformer import FTTransformer, FTTransformerConfig
 from headstart.backbones.tabm import Ensembled, TabM, TabMConfig
 from headstart.types import Batch, Spec
 
@@ -25,6 +26,11 @@ def test_pieces_are_filled_as_in_the_paper():
     np.testing.assert_allclose(ple, [[-1, 0], [0.5, 0], [1, 0.5], [1, 2]])
     assert encoded.dim == 3 + 4 + 4 + 3
     assert encoded.columns.tolist() == [0, 1, 2, 0, 0, 1, 2, 3, 3, 3, 3, 4, 4, 4]
+
+
+def test_plain_numbers_where_no_pieces_are_asked_for():
+    x = batch()
+    assert torch.equal(Encoded(SPEC, bins=0, width=3)(x)[:, :7].detach()[:, :3], x[:, :3])
 
 
 def test_an_ensembled_layer_is_a_layer_a_member():
@@ -57,3 +63,22 @@ def test_blending_mixes_what_was_encoded():
     torch.testing.assert_close(whole, model(Batch(x)).pooled)
     other = model(Batch(x, blend=(torch.arange(6).flip(0), torch.tensor(0.0)))).pooled
     torch.testing.assert_close(other, model(Batch(x.flip(0))).pooled)
+
+
+def test_a_transformer_of_columns_has_a_linear_layer_a_column():
+    torch.manual_seed(0)
+    model = FTTransformer(FTTransformerConfig(width=8, heads=2, depth=1), SPEC).eval()
+    x = batch()
+    tokens = model.embedding(x)
+    assert tokens.shape == (6, 1 + 5, 8)
+    changed = x.clone()
+    changed[:, 1] += 1
+    differs = (model.embedding(changed) != tokens).any(dim=2).any(dim=0)
+    assert differs.tolist() == [False, False, True, False, False, False]
+    features = model(Batch(x))
+    assert features.pooled.shape == (6, 8)
+    assert features.tokens.shape == (6, 5, 8)
+    other = model(Batch(x, blend=(torch.arange(6).flip(0), torch.tensor(0.0)))).pooled
+    torch.testing.assert_close(other, model(Batch(x.flip(0))).pooled)
+    in_layers = {id(p) for layer in model.layers() for p in layer.parameters()}
+    assert in_layers == {id(p) for p in model.parameters()}

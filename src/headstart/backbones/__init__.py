@@ -13,6 +13,10 @@ table = Table(
             "headstart.backbones.tabm:TabM",
             "for tables: an ensemble of multilayer perceptrons that share their weights",
         ),
+        "fttransformer": (
+            "headstart.backbones.fttransformer:FTTransformer",
+            "for tables: columns that look at one another",
+        ),
         "conv": ("headstart.backbones.conv:Conv", "small convolutional network, fast on a CPU"),
         "resnet": ("headstart.backbones.resnet:ResNet", "residual networks of 18, 34 or 50 layers"),
         "vit": ("headstart.backbones.vit:ViT", "vision transformer: one token a patch"),

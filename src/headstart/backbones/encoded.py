@@ -82,10 +82,12 @@ def pieces(edges: Sequence[Sequence[float]], bins: int) -> tuple[Tensor, Tensor,
     Each `[M, T]`; a number with fewer pieces than others is filled up.
     """
     chosen = [coarser(own, bins) for own in edges]
-    most = max((len(own) - 1 for own in chosen), default=0)
+    most = max((len(own) - 1 for own in chosen if own), default=0)
     low, span = torch.zeros(len(edges), most), torch.ones(len(edges), most)
     there = torch.zeros(len(edges), most, dtype=torch.bool)
     for i, own in enumerate(chosen):
+        if not own:
+            continue
         cut = torch.tensor(own)
         low[i, : len(own) - 1] = cut[:-1]
         span[i, : len(own) - 1] = cut.diff()

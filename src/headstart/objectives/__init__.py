@@ -80,6 +80,14 @@ table = Table(
             "headstart.objectives.vime:VIME",
             "for tables: tell which values of a row are another's, and what stood there",
         ),
+        "scarf": (
+            "headstart.objectives.scarf:SCARF",
+            "for tables: a row and its spoilt copy find each other among all rows",
+        ),
+        "binning": (
+            "headstart.objectives.binning:Binning",
+            "for tables: say into which part of its column each number falls",
+        ),
         "gan": (
             "headstart.objectives.gan:GAN",
             "a bidirectional GAN: it makes new samples, and its encoder learns their codes",

@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone
+from headstart.parts.columns import as_samples, blind_loss, likeness
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Spec, Step
+from headstart.types import Batch, SampleKind, Spec, Step
 
 
 class AutoencoderConfig(Settings):
@@ -39,10 +39,12 @@ class Autoencoder(Learner):
     """Sample → code → sample, compared with itself."""
 
     Config: ClassVar[type[Settings]] = AutoencoderConfig
+    reads: ClassVar[frozenset[SampleKind]] = frozenset({"continuous", "mixed"})
 
     def __init__(self, config: AutoencoderConfig, encoder: Backbone, spec: Spec) -> None:
         super().__init__()
         self.encoder = encoder
+        self.spec = spec
         self.augment = self.clean = config.augment
         self.squeeze, width = code_layer(config.code, encoder)
         self.decoder = decoder_for(encoder, width, spec, config.output)
@@ -50,15 +52,17 @@ class Autoencoder(Learner):
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases
         """Mean squared error over all values of `[B, ...]`."""
         code = self.squeeze(self.encoder(batch).pooled)  # [B, K]
-        return Step.sum(len(batch), reconstruction=F.mse_loss(self.decoder(code), batch.target))
+        error = likeness(self.decoder(code), batch.target, self.spec)
+        return Step.sum(len(batch), reconstruction=error)
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error: the variance of each value, averaged."""
-        return mean_sample_loss(batch.target)
+        return blind_loss(batch.target, self.spec)
 
     def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What went in and what came out."""
-        return batch.x, self.decoder(self.squeeze(self.encoder(batch).pooled))
+        back = self.decoder(self.squeeze(self.encoder(batch).pooled))
+        return batch.x, as_samples(back, self.spec)
 
 
 def code_layer(width: int | None, encoder: Backbone) -> tuple[nn.Module, int]:

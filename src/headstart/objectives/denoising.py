@@ -14,18 +14,23 @@ from torch import Tensor
 
 from headstart import collectives
 from headstart.backbones.base import Backbone
-from headstart.objectives.autoencoder import code_layer, mean_sample_loss
+from headstart.objectives.autoencoder import code_layer
+from headstart.parts.columns import as_samples, blind_loss, likeness, swapped
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Spec, Step
+from headstart.types import Batch, SampleKind, Spec, Step
 
 
 class DenoisingConfig(Settings):
     """How samples are spoilt, and the code between."""
 
     noise: float = setting(0.3, "deviation of added normal noise, in the samples' own", flag="")
-    mask: float = setting(0.3, "share of values put to the mean, in blocks for pictures", flag="")
+    mask: float = setting(
+        0.3,
+        "share of values put to the mean, in blocks for pictures; in tables, to another row's",
+        flag="",
+    )
     block: int | None = setting(
         None, "side of a masked block in pixels; by default an eighth of the picture's", flag=""
     )
@@ -40,11 +45,13 @@ class Denoising(Learner):
     """Spoilt sample → code → clean sample."""
 
     Config: ClassVar[type[Settings]] = DenoisingConfig
+    reads: ClassVar[frozenset[SampleKind]] = frozenset({"continuous", "mixed"})
 
     def __init__(self, config: DenoisingConfig, encoder: Backbone, spec: Spec) -> None:
         super().__init__()
         self.config = config
         self.encoder = encoder
+        self.spec = spec
         self.augment = self.clean = config.augment
         self.squeeze, width = code_layer(config.code, encoder)
         self.decoder = decoder_for(encoder, width, spec, config.output)
@@ -53,22 +60,26 @@ class Denoising(Learner):
         """Mean squared error against the clean `[B, ...]`."""
         spoilt = self.spoil(batch.x)
         code = self.squeeze(self.encoder(Batch(spoilt)).pooled)  # [B, K]
-        return Step.sum(len(batch), reconstruction=F.mse_loss(self.decoder(code), batch.target))
+        error = likeness(self.decoder(code), batch.target, self.spec)
+        return Step.sum(len(batch), reconstruction=error)
 
     def spoil(self, x: Tensor) -> Tensor:
-        """`[B, ...]` with blocks masked and noise added."""
+        """`[B, ...]` with blocks masked and noise added; of mixed samples, values swapped."""
+        if self.spec.kind == "mixed":
+            return swapped(x, self.config.mask)[0]
         if self.config.mask:
             x = x * keep(x, self.config.mask, self.config.block or max(1, x.shape[-1] // 8))
         return x + self.config.noise * collectives.randn_like(x)
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error."""
-        return mean_sample_loss(batch.target)
+        return blind_loss(batch.target, self.spec)
 
     def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The spoilt sample and what was made of it."""
         spoilt = self.spoil(batch.x)
-        return spoilt, self.decoder(self.squeeze(self.encoder(Batch(spoilt)).pooled))
+        back = self.decoder(self.squeeze(self.encoder(Batch(spoilt)).pooled))
+        return spoilt, as_samples(back, self.spec)
 
 
 def keep(x: Tensor, share: float, block: int) -> Tensor:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from headstart import collectives
 from headstart.backbones.base import Backbone
-from headstart.objectives.autoencoder import mean_sample_loss
+from headstart.parts.columns import as_samples, blind_loss, likeness
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Spec, Step
+from headstart.types import Batch, SampleKind, Spec, Step
 
 
 class VariationalConfig(Settings):
@@ -34,6 +34,7 @@ class Variational(Learner):
     """Sample → law of the code → drawn code → sample."""
 
     Config: ClassVar[type[Settings]] = VariationalConfig
+    reads: ClassVar[frozenset[SampleKind]] = frozenset({"continuous", "mixed"})
 
     def __init__(self, config: VariationalConfig, encoder: Backbone, spec: Spec) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class Variational(Learner):
         """The negative evidence bound, in nats a value of the sample."""
         mean, log_var = self.law(self.encoder(batch).pooled).chunk(2, dim=1)  # [B, K] each
         code = mean + torch.exp(0.5 * log_var) * collectives.randn_like(mean)
-        error = (self.decoder(code) - batch.x).square().mean()
+        error = likeness(self.decoder(code), batch.x, self.spec)
         # Its logarithm is taken: of the mean over all processes, as one process would.
         error = collectives.sum_over_processes(error) / collectives.world_size()
         step = Step.sum(
@@ -62,18 +63,17 @@ class Variational(Learner):
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error, to compare with the `reconstruction` figure."""
-        return mean_sample_loss(batch.x)
+        return blind_loss(batch.x, self.spec)
 
     def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What went in, and the decoding of its most probable code."""
         mean, _ = self.law(self.encoder(batch).pooled).chunk(2, dim=1)
-        return batch.x, self.decoder(mean)
+        return batch.x, as_samples(self.decoder(mean), self.spec)
 
     def sample(self, count: int) -> Tensor:
         """Decodings of draws from the standard normal law."""
-        return self.decoder(  # type: ignore[no-any-return]
-            torch.randn(count, self.config.code, device=self.law.weight.device)
-        )
+        code = torch.randn(count, self.config.code, device=self.law.weight.device)
+        return as_samples(self.decoder(code), self.spec)
 
 
 def divergence(mean: Tensor, log_var: Tensor) -> Tensor:

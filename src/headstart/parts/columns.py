@@ -60,3 +60,34 @@ def column_losses(guess: Tensor, x: Tensor, spec: Spec) -> Tensor:
         losses.append(wrong[:, None] / math.log(count))
         at += count
     return torch.cat(losses, dim=1)
+
+
+def likeness(guess: Tensor, x: Tensor, spec: Spec) -> Tensor:
+    """How wrong samples given back are: mean squared error, of a mixed sample `column_losses`."""
+    if spec.kind == "mixed":
+        return column_losses(guess, x, spec).mean()
+    return F.mse_loss(guess, x)
+
+
+def blind_loss(x: Tensor, spec: Spec) -> float:
+    """The likeness of the best answer that is the same for all of `[B, ...]`.
+
+    The variance of each value; of a category the entropy of its values, as `column_losses` has it.
+    """
+    if spec.kind != "mixed":
+        return float(torch.var(x, dim=0, correction=0).mean())
+    losses = [x[:, : spec.numbers].var(dim=0, correction=0)]
+    for i, count in enumerate(spec.cardinalities):
+        share = torch.bincount(x[:, spec.numbers + i].long(), minlength=count) / len(x)
+        losses.append(torch.special.entr(share).sum()[None] / math.log(count))
+    return float(torch.cat(losses).mean())
+
+
+def as_samples(guess: Tensor, spec: Spec) -> Tensor:
+    """What a decoder says as samples: of a mixed one the likeliest value of each category."""
+    if spec.kind != "mixed":
+        return guess
+    parts = [guess[:, : spec.numbers]]
+    for logits in torch.split(guess[:, spec.numbers :], list(spec.cardinalities), dim=1):
+        parts.append(logits.argmax(dim=1, keepdim=True).to(guess.dtype))
+    return torch.cat(parts, dim=1)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from headstart.backbones.base import Backbone, activation, initialise
 from headstart.backbones.dense import Dense
 from headstart.backbones.mlp import MLP
+from headstart.parts.columns import Guesses
 from headstart.types import Spec
 
 Output = Literal["auto", "sigmoid", "linear", "relu"]
@@ -20,8 +21,11 @@ Output = Literal["auto", "sigmoid", "linear", "relu"]
 def decoder_for(encoder: Backbone, dim: int, spec: Spec, output: Output) -> nn.Module:
     """The decoder that suits an encoder: its mirror image, or convolutions for a grid.
 
-    dim: width of the codes it reads. The result maps `[B, dim]` to `[B, *spec.shape]`.
+    dim: width of the codes it reads. The result maps `[B, dim]` to `[B, *spec.shape]`; for mixed
+    samples to what `columns.Guesses` says of each column.
     """
+    if spec.kind == "mixed":
+        return Guesses(dim, spec)
     if isinstance(encoder, MLP):
         config = encoder.config
         return MLPDecoder(
