@@ -1,6 +1,7 @@
 """Names that only tables, other packages or later issues use; vulture reads this file."""
 
 from headstart import Run, load
+from headstart.backbones.audioconv import AudioConv
 from headstart.backbones.causal import Causal
 from headstart.backbones.conv import Conv
 from headstart.backbones.fttransformer import FTTransformer
@@ -21,6 +22,7 @@ from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
 from headstart.modalities.series import Series
+from headstart.modalities.sound.settings import Strengths as SoundStrengths
 from headstart.modalities.tabular import Table
 from headstart.modalities.text import Text
 from headstart.objectives.autoencoder import Autoencoder
@@ -85,6 +87,16 @@ _ = (
     Strengths.hue,
 )
 _ = (Strengths.jitter_share, Strengths.blur_share, Strengths.erase_share)
+_ = (
+    SoundStrengths.speed,
+    SoundStrengths.noise_share,
+    SoundStrengths.room_share,
+    SoundStrengths.equaliser,
+    SoundStrengths.mix_share,
+    SoundStrengths.mask_mels,
+    SoundStrengths.mask_time,
+)
+_ = (AudioConv,)
 _ = (MLflow, TensorBoard, Trackio, WandB)
 _ = (Boosting, Gradients, TfIdf)
 _ = (

@@ -56,6 +56,9 @@ class Spec:
     vocabulary: of tokens.
     flagged: whether the second half of a series' channels say, by 1 and 0, where the first half
         was measured; what was not is filled in, and steps after a series' end are not measured.
+    empty: what fills a sample up behind its end, where samples have ends of their own.
+    windows: a sample may be up to so many times as long as `shape` says, along its last dimension,
+        in batches of which each is as long as its longest needs.
     """
 
     kind: SampleKind
@@ -66,6 +69,8 @@ class Spec:
     edges: tuple[tuple[float, ...], ...] = ()
     vocabulary: Vocabulary | None = None
     flagged: bool = False
+    empty: float | None = None
+    windows: int = 1
 
     @property
     def size(self) -> int:

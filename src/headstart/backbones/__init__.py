@@ -20,6 +20,10 @@ table = Table(
         "conv": ("headstart.backbones.conv:Conv", "small convolutional network, fast on a CPU"),
         "resnet": ("headstart.backbones.resnet:ResNet", "residual networks of 18, 34 or 50 layers"),
         "vit": ("headstart.backbones.vit:ViT", "vision transformer: one token a patch"),
+        "audioconv": (
+            "headstart.backbones.audioconv:AudioConv",
+            "convolutions over pitch and time, a token a few frames; fast, for recordings",
+        ),
         "transformer": (
             "headstart.backbones.transformer:Transformer",
             "tokens of a text that look at one another, in both directions",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data import pictures
+from headstart.data import pictures, recordings
 from headstart.data.arrays import as_grey
 from headstart.data.cells import is_table
 from headstart.data.columns import constant, described, meanings
@@ -75,7 +75,10 @@ def _read(
     if isinstance(samples.inputs, np.ndarray):
         array = samples.inputs if kind == "table" else as_grey(samples.inputs)
         return array.reshape(len(array), -1).astype(np.float32), rows, []
-    array, reasons = pictures.read_all(samples.inputs, "L", (SIDE, SIDE))
+    if kind == "audio":
+        array, reasons = recordings.sketches(samples.inputs, SIDE)
+    else:
+        array, reasons = pictures.read_all(samples.inputs, "L", (SIDE, SIDE))
     bad = [{"name": str(samples.inputs[i]), "reason": reason} for i, reason in reasons.items()]
     good = np.setdiff1d(rows, list(reasons))
     return array.reshape(len(array), -1).astype(np.float32)[good], good, bad
@@ -151,6 +154,8 @@ def _shape(kind: str, samples: Samples) -> dict[str, Any]:
         if kind == "table":
             shape["constant_columns"] = int((array.max(axis=0) == array.min(axis=0)).sum())
         return shape
+    if kind == "audio":
+        return _recorded(samples)
     sizes: Counter[str] = Counter()
     for path in samples.inputs:
         try:
@@ -164,6 +169,27 @@ def _shape(kind: str, samples: Samples) -> dict[str, Any]:
 def _columns(table: NDArray[Any]) -> dict[str, Any]:
     found = {name: described(meaning, table[name]) for name, meaning in meanings(table).items()}
     return {"columns": found, "constant_columns": len(constant(table))}
+
+
+def _recorded(samples: Samples) -> dict[str, Any]:
+    """How recordings are made, and how long they are."""
+    kinds: Counter[str] = Counter()
+    seconds = []
+    for item in samples.inputs:
+        try:
+            found = recordings.probe(item)
+        except Unreadable:
+            continue
+        channels = {1: "mono", 2: "stereo"}.get(found.channels, f"{found.channels} channels")
+        kinds[f"{found.rate:,} Hz {channels} {found.coding}"] += 1
+        seconds.append(found.seconds)
+    if not seconds:
+        return {}
+    lengths = {
+        "shortest": min(seconds), "mean": float(np.mean(seconds)), "longest": max(seconds),
+        "all": sum(seconds),
+    }  # fmt: skip
+    return {"recorded": dict(kinds.most_common(SHOWN)), "seconds": lengths}
 
 
 def _labels(samples: Samples, rows: NDArray[np.intp]) -> list[Any]:
@@ -254,6 +280,8 @@ def text(result: dict[str, Any]) -> str:
             "steps",
             "missing_values",
             "sizes",
+            "recorded",
+            "seconds",
             "characters",
             "target",
             "classes",

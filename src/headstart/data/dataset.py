@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from headstart.data.files import Files
 
-Kind = Literal["image", "series", "table", "text"]
+Kind = Literal["image", "series", "table", "text", "audio"]
 SPLITS = ("train", "validation", "test")
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data.csvs import parse_targets
-from headstart.data.dataset import SPLITS, Dataset, Samples
+from headstart.data.dataset import SPLITS, Dataset, Kind, Samples
 from headstart.data.files import Files, places
-from headstart.data.listing import PICTURES, Listing, Listings, Sought
+from headstart.data.listing import PICTURES, RECORDINGS, Listing, Listings, Sought
 from headstart.data.manifest import SPLIT_NAMES
 from headstart.data.metadata import METADATA as _METADATA
 from headstart.data.metadata import read_metadata
@@ -81,7 +81,19 @@ def read_folder(
         split: whole.take(np.arange(end - part.count, end))
         for (split, part), end in zip(parts.items(), ends, strict=True)
     }
-    return Dataset(str(path), "image", splits, column, notes=notes)
+    kind: Kind = "audio" if sought is RECORDINGS else "image"
+    return Dataset(str(path), kind, splits, column, notes=notes)
+
+
+def holds_recordings(folder: Path) -> bool:
+    """Whether the first files of a folder that are one or the other are recordings, no pictures."""
+    for _, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - Path is slow by the million
+            if suffix in RECORDINGS.suffixes or suffix in PICTURES.suffixes:
+                return suffix in RECORDINGS.suffixes
+    return False
 
 
 def _files(path: Path, parts: dict[str, _Part]) -> Files:

@@ -1,4 +1,4 @@
-"""What predict and embed are given: any source of data, pictures by name, texts, or an array."""
+"""What predict and embed are given: any source of data, files by name, texts, or an array."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headstart.data.arrays import as_inputs
 from headstart.data.dataset import Kind, Samples
 from headstart.data.files import of_paths
-from headstart.data.listing import EXTENSIONS
+from headstart.data.listing import EXTENSIONS, RECORDINGS
 from headstart.data.records import SUFFIXES
 from headstart.data.series import Layout, as_series
 from headstart.data.sources import open_dataset
@@ -20,6 +20,8 @@ from headstart.data.tabular import SUFFIXES as TABLES
 from headstart.data.tabular import from_frame, is_frame, read_tables
 from headstart.data.texts import as_array
 from headstart.errors import UserError
+
+ALONE: dict[Kind, frozenset[str]] = {"image": EXTENSIONS, "audio": RECORDINGS.suffixes}
 
 
 def open_inputs(
@@ -32,9 +34,9 @@ def open_inputs(
 ) -> tuple[Samples, Kind]:
     """Samples to answer for, and their kind; targets are kept where there are any.
 
-    inputs: a source as `open_dataset` takes it, a picture's path, a list of such paths (of texts
-        themselves where that is the `kind` asked), a frame, or an array `[N, F]`, `[N, H, W]`
-        or `[N, H, W, C]`, or `[N, T]` or `[N, C, T]` of series.
+    inputs: a source as `open_dataset` takes it, a picture's or recording's path, a list of such
+        paths (of texts themselves where that is the `kind` asked), a frame, or an array `[N, F]`,
+        `[N, H, W]` or `[N, H, W, C]`, or `[N, T]` or `[N, C, T]` of series.
     kind: of samples that a list stands for.
     learned: how the data were read that a run learned from, as in the group `data` of its
         config.yaml: columns by name (a table may lack the target), the layout of arrays.
@@ -57,14 +59,15 @@ def open_inputs(
         kind, array = as_inputs(inputs, "the input")
         return Samples(array), kind
     if not isinstance(inputs, str | Path):
-        return _files([Path(path) for path in inputs]), "image"
+        return _files([Path(path) for path in inputs]), kind if kind == "audio" else "image"
     path = Path(inputs)
     if features and path.suffix.lower() in TABLES and path.is_file():
         return read_tables({"train": path}, target, features).train, "table"
-    if path.suffix.lower() in EXTENSIONS and not path.is_dir():
-        return _files([path]), "image"
-    if path.is_dir() and split is None and (flat := _pictures_in(path)):
-        return _files(flat), "image"
+    for one, suffixes in ALONE.items():
+        if path.suffix.lower() in suffixes and not path.is_dir():
+            return _files([path]), one
+        if path.is_dir() and split is None and (flat := _files_in(path, suffixes)):
+            return _files(flat), one
     tabular = path.suffix.lower() in SUFFIXES
     dataset = open_dataset(
         str(inputs),
@@ -78,12 +81,12 @@ def open_inputs(
     return dataset.splits[name], dataset.kind
 
 
-def _pictures_in(folder: Path) -> list[Path]:
-    """Pictures that lie in a folder directly, if it holds nothing that says more of them."""
+def _files_in(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    """Files that lie in a folder directly, if it holds nothing that says more of them."""
     entries = sorted(folder.iterdir())
     if any(entry.is_dir() or entry.suffix == ".csv" for entry in entries):
         return []
-    return [entry for entry in entries if entry.suffix.lower() in EXTENSIONS]
+    return [entry for entry in entries if entry.suffix.lower() in suffixes]
 
 
 def _texts(texts: list[Any]) -> Samples:

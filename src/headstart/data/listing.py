@@ -37,6 +37,9 @@ class Sought:
 
 PICTURES = Sought("pictures", EXTENSIONS)
 TEXTS = Sought("texts", frozenset({".txt"}))
+RECORDINGS = Sought(
+    "recordings", frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
+)
 CLUTTER = frozenset({"thumbs.db", "desktop.ini", "metadata.csv"})
 WORTH = 1_000  # files fewer than this are listed faster than remembered
 _MAGIC = b"headstart listing 1 "

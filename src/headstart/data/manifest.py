@@ -1,4 +1,6 @@
-"""A CSV, JSONL or Parquet file that lists picture files, a row each: name, targets, a split.
+"""A CSV, JSONL or Parquet file that lists files, a row each: name, targets, a split.
+
+The files are all pictures, or all recordings.
 
 file,breed,split
 photos/001.jpg,beagle,train
@@ -13,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from headstart.data.csvs import Csv, absent_files, choose_target, parse_targets
-from headstart.data.dataset import SPLITS, Dataset, Samples
+from headstart.data.dataset import SPLITS, Dataset, Kind, Samples
 from headstart.data.files import of_paths
+from headstart.data.listing import RECORDINGS
 from headstart.data.records import SUFFIXES, read_records
 from headstart.errors import UserError, nearest
 
-FILE_COLUMNS = ("file_name", "file", "path", "image", "filename")
+FILE_COLUMNS = ("file_name", "file", "path", "image", "audio", "filename")
 SPLIT_NAMES = {
     "train": "train",
     "test": "test",
@@ -72,7 +75,23 @@ def read_manifest(
     splits = {s: samples.take(np.flatnonzero(split == s)) for s in SPLITS if (split == s).any()}
     if "train" not in splits:
         raise UserError(f"{path} has no rows of the train split; found {', '.join(splits)}.")
-    return Dataset(str(path), "image", splits, chosen, parts[0].table.columns)
+    return Dataset(str(path), _kind(path, files), splits, chosen, parts[0].table.columns)
+
+
+def _kind(path: Path, files: list[Path]) -> Kind:
+    """Whether files are recordings; any others count as pictures.
+
+    Raises:
+        UserError: some are, some are not.
+    """
+    heard = [file for file in files if file.suffix.lower() in RECORDINGS.suffixes]
+    if heard and len(heard) < len(files):
+        other = next(file for file in files if file.suffix.lower() not in RECORDINGS.suffixes)
+        raise UserError(
+            f"{path} names recordings ({heard[0].name}) and other files ({other.name}).",
+            "Give each kind of file a manifest of its own.",
+        )
+    return "audio" if heard else "image"
 
 
 def _read(path: Path, target: str | None, file_column: str | None, split: str | None) -> _Part:

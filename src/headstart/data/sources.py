@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headstart.data.dataset import Dataset, Kind
+from headstart.data.listing import PICTURES, RECORDINGS
 from headstart.data.named_table import NAMED
 from headstart.data.series import Layout
 from headstart.errors import UserError, nearest
@@ -14,17 +15,17 @@ from headstart.errors import UserError, nearest
 __all__ = ["NAMED", "open_dataset"]
 
 READ_TODAY = (
-    "Read today: a folder of pictures, a folder of IDX files, a .csv, .jsonl or .parquet that lists"
-    " picture files, .parquet and .arrow with a column of pictures, a folder that Hugging Face's"
-    " save_to_disk wrote, WebDataset .tar files (train-{000..099}.tar, or their folder), .txt (a"
-    " text a line), a folder of .txt files, tables (.csv, .tsv, .jsonl, .parquet; of texts with"
-    " --text-column), .conll files, .jsonl and .parquet with lists of tokens and tags, .npz arrays,"
-    f" and the names {', '.join(NAMED)}."
+    "Read today: a folder of pictures or of recordings, a folder of IDX files, a .csv, .jsonl or"
+    " .parquet that lists files of either, .parquet and .arrow with a column of pictures, a folder"
+    " that Hugging Face's save_to_disk wrote, WebDataset .tar files (train-{000..099}.tar, or"
+    " their folder), .txt (a text a line), a folder of .txt files, tables (.csv, .tsv, .jsonl,"
+    " .parquet; of texts with --text-column), .conll files, .jsonl and .parquet with lists of"
+    f" tokens and tags, .npz arrays, and the names {', '.join(NAMED)}."
 )
 TEXT = ".txt"
 FILES = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
 READ_FILES = (*FILES, TEXT, ".conll", ".bio", ".iob")
-LATER = (".json", ".wav", ".flac")
+LATER = (".json",)
 
 
 def open_dataset(
@@ -137,10 +138,11 @@ def _folder(path: Path, target: str | None, named: dict[str, str], columns: _Col
     if holds_texts(path):
         _refuse("a folder of texts", **columns.given)
         return read_text_folder(path, target, paths)
-    _refuse("a folder of pictures", **columns.given)
-    from headstart.data.folders import read_folder
+    from headstart.data.folders import holds_recordings, read_folder
 
-    return read_folder(path, target, paths)
+    sought = RECORDINGS if holds_recordings(path) else PICTURES
+    _refuse(f"a folder of {sought.noun}", **columns.given)
+    return read_folder(path, target, paths, sought)
 
 
 def _manifests(
@@ -221,6 +223,11 @@ def _file(path: Path, target: str | None, named: dict[str, str], columns: _Colum
             raise UserError(f"{path} is the train split already: leave --train out.")
         others = {split: _inside(path.parent, split, value) for split, value in named.items()}
         return _listed({"train": path, **others}, target, columns)
+    if suffix in RECORDINGS.suffixes:
+        raise UserError(
+            f"{path} is one recording: name its folder, or a .csv that lists files.",
+            "headstart predict takes a single recording.",
+        )
     when = f"{suffix} files are not read yet" if suffix in LATER else "nobody reads such files"
     raise UserError(f"{path}: {when}.", READ_TODAY)
 

@@ -23,7 +23,7 @@ from headstart.data.csvs import choose_target, parse_targets, read_text
 from headstart.data.dataset import SPLITS, Dataset, Samples
 from headstart.data.files import Files
 from headstart.data.folders import read_folder
-from headstart.data.listing import PICTURES, TEXTS
+from headstart.data.listing import PICTURES, RECORDINGS, TEXTS
 from headstart.data.manifest import SPLIT_NAMES, splits_of
 from headstart.data.records import SUFFIXES, read_records
 from headstart.errors import UserError, nearest
@@ -39,7 +39,7 @@ def holds_texts(folder: Path) -> bool:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - Path is slow by the million
-            if suffix in PICTURES.suffixes:
+            if suffix in PICTURES.suffixes or suffix in RECORDINGS.suffixes:
                 return False
             found = found or suffix in TEXTS.suffixes
         looked += len(files)

@@ -13,5 +13,6 @@ table = Table(
         "text": ("headstart.modalities.text:Text", "texts in any language and script"),
         "series": ("headstart.modalities.series:Series", "series of numbers, one or many channels"),
         "table": ("headstart.modalities.tabular:Table", "rows of numbers, categories and dates"),
+        "audio": ("headstart.modalities.audio:Audio", "recordings of speech, music, any sound"),
     },
 )

@@ -39,6 +39,28 @@ def frames_of(modality: object, x: Tensor) -> Tensor | None:
     return modality.frames(x) if isinstance(modality, Wordy) else None
 
 
+@runtime_checkable
+class Windowed(Protocol):
+    """A modality whose samples may be longer than what is looked at together: recordings."""
+
+    def by_window(self) -> Modality:
+        """The same, of which each sample is one window: for learners that take any stretch."""
+        ...
+
+    def pieces(self, samples: Samples) -> Samples:
+        """Samples of one window each that lie one after another in long ones; no targets."""
+        ...
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """A modality that knows how to draw what the network sees."""
+
+    def brightness(self, x: Tensor) -> Tensor:
+        """What the network sees → pictures in 0..1, `[B, C, H, W]`."""
+        ...
+
+
 class Modality(Protocol):
     """Raw samples → tensors → prepared batches. Everything fitted is in `state()`."""
 

@@ -84,11 +84,16 @@ def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
         outputs = run.outputs(x)
         plots.append(answers.judged(run.task, outputs, targets))
         if drawable:
-            plots.append(pictures.mistakes(run.task, x, outputs, targets))
+            plots.append(pictures.mistakes(run.task, _drawer(run, x), outputs, targets))
     plots.append(
         maps.embedding(run.embeddings(x[:MOST]), None if labels is None else labels[:MOST])
     )
     return plots
+
+
+def _drawer(run: LoadedRun, x: Tensor) -> Callable[[int], Tensor]:
+    """How the picture of one of the compact samples `x` is made, `[C, H, W]` in 0..1."""
+    return lambda i: brightness(run.modality, run.batch(x[i : i + 1]).x)[0]
 
 
 def _read(run: LoadedRun, x: Tensor, samples: Samples) -> list[Passage | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -48,10 +49,12 @@ def grid(made: Tensor, columns: int) -> Plot:
     )  # fmt: skip
 
 
-def mistakes(task: Task, x: Tensor, outputs: Tensor, targets: Tensor) -> Plot | None:
+def mistakes(
+    task: Task, picture: Callable[[int], Tensor], outputs: Tensor, targets: Tensor
+) -> Plot | None:
     """The samples whose answers are most wrong; None where every answer is right.
 
-    x: `uint8 [N, C, H, W]`; outputs `[N, K]`; targets `[N]`, encoded.
+    picture: of one sample, `[C, H, W]` in 0..1; outputs `[N, K]`; targets `[N]`, encoded.
     """
     severity = task.severity(outputs, targets)
     order = severity.argsort(descending=True, stable=True)[:WORST]
@@ -62,7 +65,7 @@ def mistakes(task: Task, x: Tensor, outputs: Tensor, targets: Tensor) -> Plot | 
     figure, axes = new_grid(math.ceil(len(order) / columns), columns, side=1.25)
     for place, i in enumerate(order.tolist()):
         ax = axes[place // columns][place % columns]
-        _draw(ax, x[i].float() / 255)
+        _draw(ax, picture(i))
         ax.set_title(task.verdict(outputs[i], targets[i]), fontsize=8)
     return Plot(
         "mistakes", "Worst mistakes", figure,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from headstart.data.dataset import Dataset, Kind, Samples
 from headstart.data.inputs import open_inputs
 from headstart.errors import UserError
+from headstart.modalities.base import Windowed
 from headstart.runs.atomic import write_text, write_with
 from headstart.settings import Faults, resolve
 from headstart.tasks.frames import joined
@@ -79,7 +80,11 @@ def evaluate(
                 f"the {name} split of {data.path} has no labels to compare with.",
                 "Use headstart predict for samples without labels.",
             )
-    with Supply({name: samples}, run.modality, data, seed=0, batch_size=CHUNK, say=say) as supply:
+    modality = run.modality
+    if run.task is None and isinstance(modality, Windowed):
+        samples = modality.pieces(samples)
+        modality = modality.by_window()
+    with Supply({name: samples}, modality, data, seed=0, batch_size=CHUNK, say=say) as supply:
         found: dict[str, Any] = {"data": data.path, "split": name}
         parts = (x for x, _ in supply.loaders[name].in_order(CHUNK))
         if run.task is None:

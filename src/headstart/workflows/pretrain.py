@@ -13,7 +13,7 @@ from headstart.data.dataset import Dataset, Samples
 from headstart.data.loader import Loader
 from headstart.data.splits import cut
 from headstart.errors import UserError
-from headstart.modalities.base import Modality, Stretchy
+from headstart.modalities.base import Modality, Stretchy, Windowed
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
@@ -60,7 +60,8 @@ def pretrain(
     dataset, (objective, backbone, modality_part) = _components(
         config, dataset, faults, auto=auto is not None
     )
-    modality = assemble.fitted_modality(dataset, modality_part)
+    fitted = assemble.fitted_modality(dataset, modality_part)
+    modality = fitted.by_window() if isinstance(fitted, Windowed) else fitted
     found = None
     if auto is not None:
         found, config = _chosen(
@@ -86,6 +87,8 @@ def pretrain(
     probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
     more: list[Watcher] = [Sheets(modality, folder), *([probe] if probe else [])]
     splits = _splits(dataset, config.seed)
+    if isinstance(fitted, Windowed):
+        splits = {name: fitted.pieces(samples) for name, samples in splits.items()}
     size = _batch_size(learner, len(splits["train"]), config)
     rows = modality.stretches if learner.packs and isinstance(modality, Stretchy) else None
     with Supply(
@@ -105,8 +108,8 @@ def pretrain(
             say=say,
             around=around,
         )
-        assemble.begin(folder, plain, modality.state(), resume=resume)
-        for note in (notes := [*dataset.notes, *modality.notes, *supply.notes]):
+        assemble.begin(folder, plain, fitted.state(), resume=resume)
+        for note in (notes := [*dataset.notes, *fitted.notes, *supply.notes]):
             say(note)
         say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
         at = engine.fit(resume=resume)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from headstart.errors import UserError
-from headstart.modalities.base import Modality
+from headstart.modalities.base import Drawn, Modality
 from headstart.parts.learner import Learner
 from headstart.runs.atomic import write_with
 from headstart.runs.folder import RunFolder
@@ -65,6 +65,8 @@ def save_sheet(learner: Learner, modality: Modality, folder: RunFolder, step: in
 
 def brightness(modality: Modality, x: Tensor) -> Tensor:
     """What the network sees → brightness in 0..1, `[B, C, H, W]`."""
+    if isinstance(modality, Drawn):
+        return modality.brightness(x)
     state: dict[str, Any] = modality.state()
     mean = torch.tensor(state["mean"]).view(-1, 1, 1)
     std = torch.tensor(state["std"]).view(-1, 1, 1)

@@ -1,0 +1,138 @@
+"""A small residual convolutional network for log-mel maps, with a token every few frames.
+
+Stages of convolutions halve pitch and, the first of them, time; the very first by a stride, for at
+full resolution memory would cost more than arithmetic. What is left of the pitch axis becomes
+channels, and blocks of wide convolutions along time (ConvNeXt's: Liu et al., 2022,
+arXiv:2201.03545, in one dimension) let each token hear what is around it.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from headstart.backbones.base import Backbone, activation, initialise
+from headstart.backbones.windows import mean_and_max, windows
+from headstart.errors import UserError
+from headstart.settings import Settings, setting
+from headstart.types import Batch, Features, Spec
+
+
+class AudioConvConfig(Settings):
+    """Its widths."""
+
+    widths: tuple[int, ...] = setting((24, 48, 96), "channels of each stage")
+    halve_time: int = setting(
+        2, "stages, from the first, that halve time as well as pitch", flag=""
+    )
+    dim: int = setting(128, "width of a token", flag="")
+    context: int = setting(1, "blocks of convolutions along time", flag="")
+    reach: int = setting(7, "tokens that such a convolution looks at", flag="")
+    activation: str = setting("silu", "between layers, by name", flag="activation")
+    dropout: float = setting(0.0, "share of channels dropped before each halving")
+
+
+class AudioConv(Backbone):
+    """Log-mel maps → a token every few frames, and their mean and maximum."""
+
+    Config: ClassVar[type[Settings]] = AudioConvConfig
+
+    def __init__(self, config: AudioConvConfig, spec: Spec) -> None:
+        nn.Module.__init__(self)
+        if not spec.is_image or spec.shape[0] != 1:
+            raise UserError(
+                f"backbone 'audioconv' needs maps of pitch and time; these samples have shape"
+                f" {list(spec.shape)}.",
+                "Use --backbone conv for pictures, wave for the waves themselves.",
+            )
+        self.config, self.spec = config, spec
+        name = config.activation
+        self.stride = 2 ** min(config.halve_time, len(config.widths))
+        self.stages = nn.ModuleList(
+            Stage(narrow, wide, i < config.halve_time, config)
+            for i, (narrow, wide) in enumerate(pairwise((1, *config.widths)))
+        )
+        height = spec.shape[1]
+        for _ in config.widths:
+            height = -(-height // 2)
+        self.flat = nn.Sequential(
+            nn.Linear(height * config.widths[-1], config.dim, bias=False), nn.LayerNorm(config.dim)
+        )
+        self.context = nn.ModuleList(Context(config) for _ in range(config.context))
+        self.token_dim, self.dim = config.dim, 2 * config.dim
+        initialise(self, name)
+        for stage in self.stages:
+            # A residual branch that starts at nothing leaves the signal as it is.
+            nn.init.zeros_(stage.last[1].weight)  # type: ignore[union-attr, index]
+        for block in self.context:
+            nn.init.zeros_(block.last.weight)  # type: ignore[union-attr, arg-type]
+
+    def forward(self, batch: Batch) -> Features:
+        """`[B, 1, M, W·T]` → pooled `[B, 2K]`, tokens `[B, W·t, K]`, mask `[B, W·t]`."""
+        parts = windows(batch.x, self.spec)
+        h = parts.x.contiguous(memory_format=torch.channels_last)
+        for stage in self.stages:
+            h = stage(h)  # [P, K, m, t]
+        h = self.flat(h.flatten(1, 2).transpose(1, 2))  # [P, t, D]
+        for block in self.context:
+            h = block(h)
+        tokens, mask = parts.joined(h, self.stride)
+        return Features(pooled=mean_and_max(tokens, mask), tokens=tokens, mask=mask)
+
+    def layers(self) -> list[nn.Module]:
+        """Each stage, what flattens pitch, each block along time."""
+        return [*self.stages, self.flat, *self.context]
+
+
+class Stage(nn.Module):
+    """Halve pitch (and time), change the channels, then one residual pair of convolutions."""
+
+    def __init__(self, narrow: int, wide: int, halve_time: bool, config: AudioConvConfig) -> None:
+        super().__init__()
+        first = narrow == 1
+        by = (2, 2 if halve_time else 1)
+        self.pool = nn.Identity() if first else nn.MaxPool2d(by, ceil_mode=True)
+        self.dropout = nn.Dropout2d(0.0 if first else config.dropout)
+        side, stride = (5, by) if first else (3, (1, 1))
+        self.change = _convolution(narrow, wide, config.activation, side, stride)
+        self.first = _convolution(wide, wide, config.activation)
+        self.last = nn.Sequential(
+            nn.Conv2d(wide, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide)
+        )
+        self.act = activation(config.activation)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """`[P, narrow, m, t]` → `[P, wide, ⌈m/2⌉, t or ⌈t/2⌉]`."""
+        h = self.change(self.dropout(self.pool(h)))
+        return self.act(h + self.last(self.first(h)))  # type: ignore[no-any-return]
+
+
+class Context(nn.Module):
+    """Each channel along time, then each token alone, added to what was there."""
+
+    def __init__(self, config: AudioConvConfig) -> None:
+        super().__init__()
+        dim = config.dim
+        self.along = nn.Conv1d(dim, dim, config.reach, padding=config.reach // 2, groups=dim)
+        self.norm = nn.LayerNorm(dim)
+        self.wide = nn.Linear(dim, 2 * dim)
+        self.act = activation(config.activation)
+        self.last = nn.Linear(2 * dim, dim)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """`[P, t, D]` → the same."""
+        mixed = self.along(h.transpose(1, 2)).transpose(1, 2)
+        return h + self.last(self.act(self.wide(self.norm(mixed))))  # type: ignore[no-any-return]
+
+
+def _convolution(
+    narrow: int, wide: int, name: str, side: int = 3, stride: tuple[int, int] = (1, 1)
+) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(narrow, wide, side, stride, padding=side // 2, bias=False),
+        nn.BatchNorm2d(wide),
+        activation(name),
+    )

@@ -1,0 +1,74 @@
+"""What backbones of recordings share: windows of long samples, and where each sample ends.
+
+A batch may be several windows long (`Spec.windows`); a window with nothing in it costs nothing,
+because only those that hold something are encoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from headstart.types import Spec
+
+
+@dataclass
+class Windows:
+    """The windows of a batch that hold something.
+
+    x: `[P, ..., L]`. slot: `[P]`, of each window its place among all `B·W` of the batch.
+    ends: `[B]`, how many columns each sample has. shape: B and W.
+    """
+
+    x: Tensor
+    slot: Tensor
+    ends: Tensor
+    shape: tuple[int, int]
+
+    def joined(self, tokens: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+        """Tokens `[P, t, D]` of windows → of samples `[B, W·t, D]`, and which are there, bool.
+
+        stride: columns a token.
+        """
+        b, w = self.shape
+        _, t, d = tokens.shape
+        whole = tokens
+        if len(tokens) != b * w:
+            whole = tokens.new_zeros(b * w, t, d).index_copy(0, self.slot, tokens)
+        count = (self.ends + stride - 1) // stride
+        mask = torch.arange(w * t, device=tokens.device) < count[:, None]
+        return whole.view(b, w * t, d), mask
+
+
+def windows(x: Tensor, spec: Spec) -> Windows:
+    """Samples `[B, ..., W·L]` cut into windows of `spec`'s length; the first always counts."""
+    size = spec.shape[-1]
+    b, w = len(x), x.shape[-1] // size
+    ends = lengths(x, spec)
+    if w == 1:
+        return Windows(x, torch.arange(b, device=x.device), ends, (b, 1))
+    parts = x.reshape(*x.shape[:-1], w, size).movedim(-2, 1).flatten(0, 1)  # [B·W, ..., L]
+    first = torch.arange(w, device=x.device) * size
+    there = (first < ends[:, None]).flatten()
+    slot = there.nonzero()[:, 0]
+    return Windows(parts[slot], slot, ends, (b, w))
+
+
+def lengths(x: Tensor, spec: Spec) -> Tensor:
+    """Columns of each of `[B, ..., L]` up to its last that is not empty: `[B]`, at least 1."""
+    size = x.shape[-1]
+    if spec.empty is None:
+        return torch.full((len(x),), size, device=x.device)
+    filled = (x != spec.empty).flatten(1, -2).any(1)  # [B, L]
+    behind = filled.flip(1).to(torch.uint8).argmax(1)  # columns after the last filled one
+    return torch.where(filled.any(1), size - behind, 1)
+
+
+def mean_and_max(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Tokens `[B, T, D]` that are there → their mean and largest, `[B, 2·D]`."""
+    weight = mask.unsqueeze(-1)
+    mean = (tokens * weight).sum(1) / weight.sum(1)
+    most = tokens.masked_fill(~weight, -torch.inf).amax(1)
+    return torch.cat([mean, most], dim=1)

@@ -1,0 +1,285 @@
+"""Recordings to rows of `int16`, with libsndfile; what cannot be read is `Unreadable`.
+
+A row is how many samples there are (two numbers, see `lengths`), then the samples, then zeros: one
+channel, one rate, one level, silence at both ends cut away. A recording too long for a row is
+represented by windows spread evenly over it, and only these are read: an hour takes as little
+memory as a second. This module imports no torch: worker processes read with it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.data.files import Item, Range, Unreadable
+
+Wave = NDArray[np.float32]
+
+HEAD = 2  # numbers of a row before its samples
+WHOLE = 60.0  # seconds up to which a recording is read whole, whatever a row holds
+RATES = (1_000, 768_000)  # samples a second that a header may tell
+LEVEL = 0.05  # root mean square of what is heard, full scale being 1: 26 dB beneath it
+AUDIBLE = 30.0  # decibels beneath the loudest moment that still count as heard
+MOMENT = 0.01  # seconds over which loudness is measured
+SKETCHED = 8_000  # samples a second of what is compared
+_BASE = 2**15
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a header tells: samples a second, channels, samples, and how they are written."""
+
+    rate: int
+    channels: int
+    frames: int
+    coding: str
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.frames / self.rate
+
+
+def probe(item: Item) -> Recording:
+    """What a recording's header tells; no sound is decoded.
+
+    Raises:
+        Unreadable: no recording, nothing in it, truncated, or a header that contradicts itself.
+    """
+    with _opened(item) as (_, found):
+        return found
+
+
+def decode(
+    item: Item, *, rate: int, window: int, windows: int, level: bool = True, trim: float = 40.0
+) -> NDArray[np.int16]:
+    """One recording as a row `[HEAD + window · windows]`.
+
+    rate: samples a second of the row; window: samples that are looked at together, of which a row
+        holds `windows`.
+    level: whether all recordings are made equally loud.
+    trim: decibels beneath the loudest moment at which a beginning or an end counts as silence and
+        is cut away; 0 cuts nothing.
+
+    Raises:
+        Unreadable: as for `probe`, or some of its samples are no finite numbers.
+    """
+    room = window * windows
+    with _opened(item) as (file, found):
+        if found.seconds <= max(WHOLE, 1.5 * room / rate):
+            wave = resampled(_read(file, item, 0, found.frames), found.rate, rate)
+            wave = trimmed(wave, rate, trim) if trim else wave
+            if len(wave) > room:
+                starts = (
+                    [loudest(wave, window)] if windows == 1 else spread(len(wave), window, windows)
+                )
+                wave = np.concatenate([wave[i : i + window] for i in starts])
+        else:
+            size = math.ceil(window * found.rate / rate)
+            parts = [
+                resampled(_read(file, item, start, size), found.rate, rate)[:window]
+                for start in spread(found.frames, size, windows)
+            ]
+            wave = np.concatenate(parts)
+    if level:
+        wave = levelled(wave, rate)
+    return as_row(wave, room)
+
+
+def sketches(items: Sequence[Item], side: int) -> tuple[Wave, dict[int, str]]:
+    """All recordings small enough to compare: what sounds in `side` bands at `side` moments.
+
+    Returns: roots of power `[N, side · side]`, and why rows could not be read, by their number;
+        they are zero.
+    """
+    out = np.zeros((len(items), side * side), dtype=np.float32)
+    bad: dict[int, str] = {}
+    for i, item in enumerate(items):
+        try:
+            row = decode(item, rate=SKETCHED, window=SKETCHED * 10, windows=1, trim=0)
+        except Unreadable as error:
+            bad[i] = error.reason
+            continue
+        wave = row[HEAD : HEAD + int(lengths(row[None].astype(np.int64))[0])].astype(np.float32)
+        size = max(2 * side, -(-len(wave) // side))
+        frames = np.pad(wave, (0, size * side - len(wave))).reshape(side, size)
+        power = np.square(np.abs(np.fft.rfft(frames, axis=1)))[:, 1:]  # [side, F]
+        bands = np.add.reduceat(power, np.arange(side) * power.shape[1] // side, axis=1)
+        out[i] = np.sqrt(bands).ravel()
+    return out, bad
+
+
+def spread(length: int, window: int, windows: int) -> list[int]:
+    """Where so many windows begin that lie evenly over `length` samples, the ends included."""
+    if windows == 1:
+        return [max(0, (length - window) // 2)]
+    return [round(i * (length - window) / (windows - 1)) for i in range(windows)]
+
+
+def loudest(wave: Wave, window: int) -> int:
+    """Where the window with the most power begins."""
+    total = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
+    return int(np.argmax(total[window:] - total[:-window]))
+
+
+def as_row(wave: Wave, room: int) -> NDArray[np.int16]:
+    """Samples `[n]` in -1..1, at most `room` of them, as a row `[HEAD + room]`."""
+    row = np.zeros(HEAD + room, dtype=np.int16)
+    row[0], row[1] = len(wave) % _BASE, len(wave) // _BASE
+    row[HEAD : HEAD + len(wave)] = np.clip(np.round(wave * 32_767), -32_768, 32_767)
+    return row
+
+
+def lengths(rows: Any) -> Any:
+    """How many samples each of `[N, HEAD + L]` holds, `[N]`; for arrays and tensors alike."""
+    return rows[:, 0] + rows[:, 1] * _BASE
+
+
+def resampled(wave: Wave, rate: int, wanted: int) -> Wave:
+    """Samples `[n]` at another rate, through a filter that keeps what lies above half of it out."""
+    if rate == wanted:
+        return wave
+    from scipy.signal import resample_poly
+
+    # A rate such as 44,101 would need a filter of a million taps; 1 in 1,000 is not heard.
+    ratio = Fraction(wanted, rate).limit_denominator(1_000)
+    made: Wave = resample_poly(wave, ratio.numerator, ratio.denominator).astype(np.float32)
+    return made
+
+
+def trimmed(wave: Wave, rate: int, decibels: float) -> Wave:
+    """Without what is so much softer than the loudest moment at the beginning and the end."""
+    loud = np.flatnonzero(_heard(moments(wave, rate), decibels))
+    if len(loud) == 0:
+        return wave
+    step = max(1, round(MOMENT * rate))
+    return wave[max(0, int(loud[0]) - 1) * step : (int(loud[-1]) + 2) * step]
+
+
+def levelled(wave: Wave, rate: int) -> Wave:
+    """As loud as all others, by the mean power of what is heard; peaks are kept from clipping."""
+    power = moments(wave, rate)
+    heard = _heard(power, AUDIBLE)
+    if not heard.any():
+        return wave
+    gain = LEVEL / math.sqrt(float(power[heard].mean()))
+    return wave * np.float32(min(gain, 0.999 / float(np.abs(wave).max())))
+
+
+def moments(wave: Wave, rate: int) -> NDArray[np.float64]:
+    """The mean power of each hundredth of a second; a last one that is not full counts whole."""
+    step = max(1, round(MOMENT * rate))
+    squares = np.square(wave, dtype=np.float64)
+    starts = np.arange(0, len(wave), step)
+    sizes = np.minimum(step, len(wave) - starts)
+    power: NDArray[np.float64] = np.add.reduceat(squares, starts) / sizes
+    return power
+
+
+def _heard(power: NDArray[np.float64], decibels: float) -> NDArray[np.bool_]:
+    peak = float(power.max(initial=0.0))
+    return power > peak * 10 ** (-decibels / 10) if peak > 0 else np.zeros(len(power), bool)
+
+
+@contextmanager
+def _opened(item: Item) -> Iterator[tuple[Any, Recording]]:
+    """An open recording whose header makes sense; whatever goes wrong inside is Unreadable."""
+    import soundfile
+
+    try:
+        _check_header(item)
+        with soundfile.SoundFile(str(item) if isinstance(item, Path) else _bytes(item)) as file:
+            found = Recording(file.samplerate, file.channels, file.frames, file.subtype)
+            if not RATES[0] <= found.rate <= RATES[1]:
+                raise Unreadable(item, f"its header says {found.rate:,} samples a second")
+            if found.frames < 1:
+                raise Unreadable(item, "there is no sound in it: its length is 0")
+            yield file, found
+    except Unreadable:
+        raise
+    # libsndfile's errors, and Python's for files that are not there: all mean the same.
+    except Exception as error:
+        raise Unreadable(item, _reason(error, item)) from error
+
+
+def _read(file: Any, item: Item, start: int, count: int) -> Wave:
+    """One channel `[count]`, the mean of all.
+
+    Raises:
+        Unreadable: the file ends earlier, or holds what is no number.
+    """
+    file.seek(start)
+    sound = file.read(count, dtype="float32", always_2d=True)  # [n, channels]
+    wanted = min(count, file.frames - start)
+    if len(sound) < wanted:
+        raise Unreadable(item, f"truncated: it ends after {start + len(sound):,} of its"
+                               f" {file.frames:,} samples")  # fmt: skip
+    wave: Wave = sound[:, 0] if sound.shape[1] == 1 else sound.mean(axis=1)
+    finite = np.isfinite(wave)
+    if not finite.all():
+        first = start + int(np.argmin(finite))
+        raise Unreadable(item, f"sample {first:,} is {wave[first - start]}: no finite number")
+    return wave
+
+
+def _bytes(item: Range) -> io.BytesIO:
+    return io.BytesIO(item.read())
+
+
+def _check_header(item: Item) -> None:
+    """What libsndfile lets pass in a WAV file: missing ends, and rates that cannot be.
+
+    Raises:
+        Unreadable: the file is empty, ends before its samples do, or tells two rates.
+    """
+    size = item.stat().st_size if isinstance(item, Path) else item.size
+    if size == 0:
+        raise Unreadable(item, "the file is empty")
+    with item.open("rb") if isinstance(item, Path) else _bytes(item) as file:
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return
+        at = 12
+        while at + 8 <= size:
+            file.seek(at)
+            kind, length = struct.unpack("<4sI", file.read(8))
+            if kind == b"fmt " and length >= 16:
+                coding, _, rate, bytes_, block, _ = struct.unpack("<HHIIHH", file.read(16))
+                if coding in (1, 3) and rate * block != bytes_:
+                    raise Unreadable(
+                        item,
+                        f"its header contradicts itself: {rate:,} samples of {block} bytes a second"
+                        f" are not {bytes_:,} bytes",
+                    )
+            if kind == b"data":
+                # Programs that write to a pipe leave a size that means: until the end.
+                if at + 8 + length > size and length < 0xFFFF_F000:
+                    raise Unreadable(
+                        item,
+                        f"truncated: {max(0, size - at - 8):,} of its {length:,} bytes are there",
+                    )
+                return
+            at += 8 + length + length % 2
+
+
+def _reason(error: Exception, item: Item) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError) and error.strerror:
+        return os.strerror(error.errno) if error.errno else error.strerror
+    text = str(error).strip().splitlines()
+    said = text[0] if text else type(error).__name__
+    if "Format not recognised" in said or "unknown format" in said.lower():
+        return "no known format of recordings"
+    return said.removeprefix(f"Error opening {str(item)!r}: ")[:200]

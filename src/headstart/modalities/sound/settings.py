@@ -1,0 +1,81 @@
+"""What augmentation of recordings can do, and how strongly."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from headstart.modalities.base import Strength
+from headstart.settings import Settings, setting
+
+Kind = Literal["speech", "sounds", "none"]
+Amounts = dict[str, float]  # every field of `Strengths`, as a number
+
+
+class Strengths(Settings):
+    """How strongly each transform acts: 0 leaves it out, null is what suits the kind of sound.
+
+    A field that ends in `_share` is the share of recordings that its transform touches.
+    """
+
+    shift: float | None = setting(None, "at most this share of a window, in time", flag="")
+    speed: float | None = setting(None, "log of the largest change of speed and pitch", flag="")
+    warp: float | None = setting(None, "log of the largest stretch of the pitch axis", flag="")
+    gain: float | None = setting(None, "at most so many decibels louder or softer", flag="")
+    noise: float | None = setting(None, "noise at most so loud, the sound being 1", flag="")
+    noise_share: float | None = setting(None, "share of recordings with noise", flag="")
+    room: float | None = setting(None, "longest reverberation, in seconds", flag="")
+    room_share: float | None = setting(None, "share of recordings put in a room", flag="")
+    equaliser: float | None = setting(None, "at most so many decibels in any band", flag="")
+    mix: float | None = setting(None, "another recording beneath, at most so loud", flag="")
+    mix_share: float | None = setting(None, "share of recordings with another beneath", flag="")
+    mask_mels: float | None = setting(None, "widest band of pitch hidden, as a share", flag="")
+    mask_time: float | None = setting(None, "longest time hidden, as a share", flag="")
+    masks: float | None = setting(None, "bands and times hidden, each", flag="")
+
+
+class AugmentConfig(Strengths):
+    """What augmentation does to recordings.
+
+    A strength given here holds for weak and strong augmentation; in `strong`, for that alone.
+    """
+
+    kind: Kind = setting("speech", "speech, sounds of any kind, or none of it", flag="")
+    strong: Strengths = setting(factory=Strengths)
+
+
+NAMES = tuple(field.name for field in dataclasses.fields(Strengths))
+USUAL: Amounts = {"noise_share": 0.5, "room_share": 0.3, "mix_share": 0.3, "masks": 1}
+
+WEAK: dict[Kind, Amounts] = {
+    "speech": {
+        "shift": 0.1, "speed": 0.1, "warp": 0.08, "gain": 3, "noise": 0.03, "equaliser": 3,
+        "mask_mels": 0.15, "mask_time": 0.1,
+    },
+    "sounds": {"shift": 0.25, "gain": 6, "noise": 0.02, "mask_mels": 0.15, "mask_time": 0.1},
+    "none": {},
+}  # fmt: skip
+STRONG: dict[Kind, Amounts] = {
+    "speech": {
+        "shift": 0.2, "speed": 0.2, "warp": 0.15, "gain": 6, "noise": 0.1, "equaliser": 8,
+        "room": 0.2, "mix": 0.2, "mask_mels": 0.25, "mask_time": 0.2, "masks": 2,
+    },
+    "sounds": {
+        "shift": 0.5, "speed": 0.1, "gain": 10, "noise": 0.1, "equaliser": 8, "room": 0.3,
+        "mix": 0.4, "mask_mels": 0.25, "mask_time": 0.25, "masks": 2,
+    },
+    "none": {},
+}  # fmt: skip
+
+
+def choose(config: AugmentConfig) -> dict[Strength, Amounts]:
+    """By strength, what suits the kind, with the strengths that `config` names."""
+    nothing = dict.fromkeys(NAMES, 0.0)
+    weak = {**nothing, **USUAL, **WEAK[config.kind], **_given(config)}
+    own = {**_given(config), **_given(config.strong)}
+    return {"weak": weak, "strong": {**nothing, **USUAL, **STRONG[config.kind], **own}}
+
+
+def _given(strengths: Strengths) -> Amounts:
+    values = {name: getattr(strengths, name) for name in NAMES}
+    return {name: value for name, value in values.items() if value is not None}

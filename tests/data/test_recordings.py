@@ -1,0 +1,167 @@
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from headstart.data import recordings
+from headstart.data.audit import audit
+from headstart.data.files import Unreadable
+from headstart.data.inputs import open_inputs
+from headstart.data.recordings import HEAD, decode, lengths, probe
+from headstart.data.sources import open_dataset
+from headstart.errors import UserError
+from sounds import tone, tones
+
+PLAIN = {"rate": 8_000, "window": 8_000, "windows": 1, "level": False, "trim": 0.0}
+
+
+def wave_of(row):
+    n = int(lengths(row[None].astype(np.int64))[0])
+    return row[HEAD : HEAD + n] / 32_767
+
+
+def test_samples_come_back_as_they_were_written(tmp_path):
+    wave = tone(440)
+    soundfile.write(tmp_path / "a.wav", wave, 8_000, subtype="PCM_16")
+    row = decode(tmp_path / "a.wav", **PLAIN)
+    assert row.shape == (HEAD + 8_000,)
+    np.testing.assert_allclose(wave_of(row), wave, atol=1e-4)
+    assert not row[HEAD + len(wave) :].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "subtype"),
+    [
+        ("a.wav", 44_100, 2, "PCM_24"),
+        ("a.wav", 16_000, 1, "FLOAT"),
+        ("a.flac", 22_050, 1, "PCM_16"),
+        ("a.ogg", 16_000, 1, "VORBIS"),
+        ("a.mp3", 44_100, 2, "MPEG_LAYER_III"),
+        ("a.aiff", 11_025, 1, "PCM_16"),
+    ],
+)
+def test_every_format_rate_and_number_of_channels_gives_the_same_tone(
+    tmp_path, name, rate, channels, subtype
+):
+    wave = tone(440, rate=rate, loud=0.2)
+    soundfile.write(tmp_path / name, np.stack([wave] * channels, 1), rate, subtype=subtype)
+    found = probe(tmp_path / name)
+    assert (found.rate, found.channels) == (rate, channels)
+    made = wave_of(decode(tmp_path / name, **PLAIN))
+    spectrum = np.abs(np.fft.rfft(made[:4_000] * np.hanning(len(made[:4_000])), 8_000))
+    assert abs(int(spectrum.argmax()) - 440) <= 2
+    assert np.sqrt((made[500:3_500] ** 2).mean()) == pytest.approx(0.2 / 2**0.5, rel=0.05)
+
+
+def test_what_lies_above_half_the_new_rate_does_not_come_back_lower(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(7_000, rate=44_100), 44_100)
+    made = wave_of(decode(tmp_path / "a.wav", **PLAIN))
+    assert np.sqrt((made[500:3_000] ** 2).mean()) < 0.01
+
+
+def test_loudness_is_made_equal_and_silence_at_the_ends_is_cut(tmp_path):
+    quiet = 0.01 * tone(440)
+    padded = np.concatenate([np.zeros(2_000), quiet, np.zeros(1_000)])
+    soundfile.write(tmp_path / "a.wav", padded, 8_000, subtype="PCM_24")
+    made = wave_of(decode(tmp_path / "a.wav", **{**PLAIN, "level": True, "trim": 40.0}))
+    assert len(quiet) <= len(made) <= len(quiet) + 400
+    assert np.sqrt((made[200:3_000] ** 2).mean()) == pytest.approx(recordings.LEVEL, rel=0.05)
+
+
+def test_a_long_recording_is_read_window_by_window(tmp_path, monkeypatch):
+    minute = np.concatenate([np.full(8_000, level) for level in np.linspace(0, 0.9, 70)])
+    soundfile.write(tmp_path / "a.wav", minute, 8_000)
+    asked = []
+    plain = recordings._read
+    monkeypatch.setattr(recordings, "_read", lambda *a: asked.append(a[3]) or plain(*a))
+    made = wave_of(decode(tmp_path / "a.wav", **{**PLAIN, "windows": 3}))
+    assert asked == [8_000] * 3  # never the whole
+    assert made[4_000] == pytest.approx(0, abs=0.01)
+    assert made[12_000] == pytest.approx(0.45, abs=0.02)
+    assert made[20_000] == pytest.approx(0.9, abs=0.01)
+
+
+def damaged(folder):
+    """Files that must each be named, and a word of why."""
+    soundfile.write(folder / "good.wav", tone(440), 8_000)
+    good = (folder / "good.wav").read_bytes()
+    (folder / "truncated.wav").write_bytes(good[:2_000])
+    soundfile.write(folder / "nothing.wav", np.zeros(0), 8_000)
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "text.wav").write_text("this is no recording " * 20)
+    wave = tone(440)
+    wave[100] = np.nan
+    soundfile.write(folder / "nan.wav", wave, 8_000, subtype="FLOAT")
+    (folder / "rate.wav").write_bytes(good[:24] + struct.pack("<I", 44_100) + good[28:])
+    zero = struct.pack("<II", 3, 6)
+    (folder / "zero.wav").write_bytes(good[:24] + zero + good[32:])
+    soundfile.write(folder / "whole.flac", tone(440, seconds=5), 8_000)
+    flac = (folder / "whole.flac").read_bytes()
+    (folder / "whole.flac").unlink()
+    (folder / "cut.flac").write_bytes(flac[: len(flac) // 2])
+    return {
+        "truncated.wav": "truncated",
+        "nothing.wav": "length is 0",
+        "empty.wav": "empty",
+        "text.wav": "no known format",
+        "nan.wav": "sample 100 is nan",
+        "rate.wav": "44,100",
+        "zero.wav": "3 samples a second",
+        "cut.flac": "flac|truncated|sync",
+    }
+
+
+def test_each_damaged_file_is_named_with_its_reason(tmp_path):
+    for name, reason in damaged(tmp_path).items():
+        with pytest.raises(Unreadable, match=reason) as caught:
+            decode(tmp_path / name, **PLAIN)
+        assert name in str(caught.value)
+    with pytest.raises(Unreadable, match="no such file"):
+        decode(tmp_path / "absent.wav", **PLAIN)
+
+
+def test_inspect_lists_what_is_damaged_and_tells_rates_and_lengths(tmp_path):
+    reasons = damaged(tmp_path)
+    found = audit(open_dataset(str(tmp_path)))
+    train = found["splits"]["train"]
+    assert {bad["name"].rsplit("/", 1)[1] for bad in train["bad"]} == set(reasons)
+    assert found["kind"] == "audio"
+    assert train["recorded"]["8,000 Hz mono PCM_16"] >= 1
+    assert train["seconds"]["longest"] == pytest.approx(5)
+
+
+def test_inspect_finds_a_recording_that_is_there_twice(tmp_path):
+    tones(tmp_path / "all", count=3)
+    copy = tmp_path / "all/high/copy.wav"
+    copy.write_bytes((tmp_path / "all/high/0.wav").read_bytes())
+    found = audit(open_dataset(str(tmp_path / "all")))
+    assert found["duplicates"]["exact"]["count"] == 1
+
+
+def test_class_folders_metadata_and_manifests_are_read(tmp_path):
+    folder = tones(tmp_path / "all", count=2)
+    dataset = open_dataset(str(folder))
+    assert dataset.kind == "audio"
+    assert sorted(dataset.train.targets.tolist()) == ["high", "high", "low", "low"]
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    (flat / "x.wav").write_bytes((folder / "low/0.wav").read_bytes())
+    (flat / "metadata.csv").write_text("file_name,pitch\nx.wav,300\n")
+    assert open_dataset(str(flat)).train.targets.tolist() == [300]
+    (tmp_path / "list.csv").write_text("file,digit\nall/low/0.wav,3\nall/high/1.wav,7\n")
+    listed = open_dataset(str(tmp_path / "list.csv"))
+    assert listed.kind == "audio"
+    assert listed.train.targets.tolist() == [3, 7]
+    samples, kind = open_inputs(folder / "low/0.wav")
+    assert (len(samples), kind) == (1, "audio")
+    samples, kind = open_inputs(folder / "low")
+    assert (len(samples), kind) == (2, "audio")
+
+
+def test_pictures_and_recordings_in_one_manifest_are_refused(tmp_path):
+    for name in ("a.wav", "b.png"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "list.csv").write_text("file,digit\na.wav,3\nb.png,7\n")
+    with pytest.raises(UserError, match=r"recordings .a\.wav. and other files .b\.png"):
+        open_dataset(str(tmp_path / "list.csv"))
