@@ -14,8 +14,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    encoder = hs.pretrain(str(folder), objective="simclr", steps=8, batch_size=16, out=out / "a")
-    return hs.finetune(str(folder), start=encoder, steps=40, out=out / "b")
+    encoder = hs.pretrain(str(folder), objective="simclr", steps=3, batch_size=16, out=out / "a")
+    return hs.finetune(str(folder), start=encoder, steps=25, batch_size=16, out=out / "b")
 
 
 def test_pitches_are_told_apart(model):
