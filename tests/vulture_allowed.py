@@ -18,6 +18,9 @@ from headstart.baselines.pictures import Gradients
 from headstart.baselines.texts import TfIdf
 from headstart.data.dataset import Dataset
 from headstart.modalities.augment.series import SeriesStrengths
+from headstart.export.onnx import Onnx
+from headstart.export.program import Program
+from headstart.export.weights import Weights
 from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image
@@ -97,6 +100,7 @@ _ = (
     SoundStrengths.mask_time,
 )
 _ = (AudioConv,)
+_ = (Onnx, Program, Weights)
 _ = (MLflow, TensorBoard, Trackio, WandB)
 _ = (Boosting, Gradients, TfIdf)
 _ = (

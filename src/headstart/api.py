@@ -99,6 +99,33 @@ class Run:
         ]
         return found
 
+    def export(
+        self,
+        out: str | Path,
+        *,
+        format: str | None = None,
+        quantize: str | None = None,
+        data: str | Path | None = None,
+        tolerance: float = 1e-4,
+    ) -> dict[str, Any]:
+        """Write the run in a form that others run, and compare it with the run on real samples.
+
+        out: the file or folder to write; format: by default as `out` ends.
+        quantize: "int8", for ONNX. data: real samples to check by; by default the run's own.
+
+        Returns: the files, and the largest difference of each output.
+
+        Raises:
+            UserError: the run does not fit the format, a package is missing, or what was written
+                differs by more than `tolerance`; nothing is left behind.
+        """
+        from headstart.export.write import Request
+        from headstart.export.write import export as work
+
+        source = None if data is None else str(data)
+        request = Request(Path(out), format, source, tolerance=tolerance, quantize=quantize)
+        return work(self._loaded, request)
+
     def report(self) -> Path:
         """Draw the plots and `report.html`; returns the page's path."""
         from headstart.report import build

@@ -80,6 +80,8 @@ class Ngram(Tokenwise):
 
     def _spelt(self, x: Tensor) -> Tensor:
         """The vectors of the tokens' characters, `[B, T, D]`; each token is spelt once."""
+        if torch.compiler.is_exporting():  # one graph for every batch: all tokens, then those of x
+            return F.embedding(x, (self.runs(self.spelt) * self.share[:, :, None]).sum(dim=1))
         token, place = x.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         vectors = F.embedding_bag(
             self.spelt[token], self.runs.weight, mode="sum", per_sample_weights=self.share[token]

@@ -19,12 +19,14 @@ class Tokenwise(Backbone):
 
     embedding: `[V, E]`, which objectives that guess tokens use to spell their guesses.
     pooling: how tokens become one vector.
+    long: whether a text may be wider than a window.
     """
 
     reads: ClassVar[frozenset[SampleKind]] = frozenset({"tokens"})
     vocabulary: Vocabulary
     embedding: nn.Embedding
     pooling: Pool
+    long: bool
 
     def begin(self, spec: Spec, width: int, pooling: Pool) -> None:
         """What all begin with: a vector of `width` a token, in and out."""
@@ -34,6 +36,7 @@ class Tokenwise(Backbone):
         self.pooling = pooling
         self.dim = self.token_dim = width
         self.embedding = embed(spec.vocabulary, width)
+        self.long = spec.shape[0] > spec.vocabulary.window
 
     @abstractmethod
     def read(self, x: Tensor, there: Tensor) -> Tensor:

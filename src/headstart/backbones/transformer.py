@@ -68,18 +68,29 @@ class Transformer(Tokenwise):
     def read(self, x: Tensor, there: Tensor) -> Tensor:
         """See `Tokenwise`; rows wider than a window are read window by window."""
         b, t = x.shape
-        x, there = windows(x, self.vocabulary.window), windows(there, self.vocabulary.window)
-        mask = self._mask(x, there)
-        full = mask is None and not self.causal
-        # Only what is there is worth computing: tokens of all rows in one list, [M, D].
-        place = None if full or bool(there.all()) else there
+        place: Tensor | None = None
+        mask: Tensor | None
+        if torch.compiler.is_exporting():
+            # One graph for every batch: nothing hangs on what is in it.
+            if self.long:
+                wide = self.vocabulary.window
+                x, there = (p.unflatten(1, (t // wide, wide)).flatten(0, 1) for p in (x, there))
+            mask = self._whole_mask(x, there)
+        else:
+            x, there = windows(x, self.vocabulary.window), windows(there, self.vocabulary.window)
+            mask = self._mask(x, there)
+            full = mask is None and not self.causal
+            # Only what is there is worth computing: tokens of all rows in one list, [M, D].
+            place = None if full or bool(there.all()) else there
         h: Tensor = self.embedding(x if place is None else x[place])
         h = self.drop(self.norm_in(h))
         turn = self.cos[: x.shape[1]], self.sin[: x.shape[1]]
         for block in self.blocks:
             h = block(h, place, mask, turn, causal=self.causal)
         h = self.norm(h)
-        return (h if place is None else scattered(h, place)).reshape(b, t, -1)
+        if place is not None:
+            h = scattered(h, place)
+        return h.unflatten(0, (b, -1)).flatten(1, 2)
 
     def _mask(self, x: Tensor, there: Tensor) -> Tensor | None:
         """Who may look at whom, `[B, 1, T or 1, T]`; None where all may, or all before."""
@@ -87,9 +98,16 @@ class Transformer(Tokenwise):
         if not many:
             # What comes after the end of a text is never looked at by what is before it.
             return None if self.causal or bool(there.all()) else there[:, None, None, :]
+        return self._whole_mask(x, there)
+
+    def _whole_mask(self, x: Tensor, there: Tensor) -> Tensor:
+        """`[B, 1, T, T]`: the tokens of the same text that are there, and each itself."""
         text = (x == self.vocabulary.begin).cumsum(dim=1)  # which text of its row a token is of
         mask = (text[:, None, :, None] == text[:, None, None, :]) & there[:, None, None, :]
-        return mask.tril() if self.causal else mask
+        if self.causal:
+            mask = mask.tril()
+        # What is padding sees itself, or its softmax would be of nothing.
+        return mask | torch.eye(x.shape[1], dtype=torch.bool, device=x.device)
 
     def layers(self) -> list[nn.Module]:
         """The embedding, then each block; the last norm is a layer of its own."""

@@ -1,7 +1,8 @@
 """The command line: parse, call, print. Nothing is decided here.
 
 main: errors → exit codes; parser: commands and flags, without torch; flags: settings → flags;
-output: progress and messages on stderr, results on stdout; train, ask, look, demo: the commands.
+output: progress and messages on stderr, results on stdout; train, ask, deploy, look, demo: the
+commands.
 """
 
 from __future__ import annotations

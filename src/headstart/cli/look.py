@@ -9,7 +9,16 @@ from headstart.cli.flags import chosen
 from headstart.cli.output import print_json, print_table, speaker
 from headstart.errors import UserError
 
-LISTS = ("objectives", "backbones", "tasks", "modalities", "datasets", "presets", "loggers")
+LISTS = (
+    "objectives",
+    "backbones",
+    "tasks",
+    "modalities",
+    "datasets",
+    "formats",
+    "presets",
+    "loggers",
+)
 
 
 def inspect(options: Namespace) -> None:
@@ -50,6 +59,7 @@ def list_(options: Namespace) -> None:
 def _rows(what: str) -> Mapping[str, str]:
     from headstart import backbones, modalities, objectives, tasks
     from headstart.data.named_table import NAMED
+    from headstart.export import table as formats
     from headstart.settings.files import preset_summaries
     from headstart.training import loggers
     from headstart.workflows.config import AUTO
@@ -65,6 +75,8 @@ def _rows(what: str) -> Mapping[str, str]:
             return modalities.table
         case "datasets":
             return NAMED
+        case "formats":
+            return formats
         case "presets":
             return preset_summaries()
         case "loggers":

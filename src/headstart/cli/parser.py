@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from headstart import __version__, backbones, objectives, tasks
-from headstart.cli import ask, demo, look, train
+from headstart.cli import ask, demo, deploy, look, train
 from headstart.cli.flags import add_flags
 from headstart.cli.tune import add_tune_flags
 from headstart.errors import UserError, nearest
+from headstart.export import table as formats
 from headstart.workflows.config import AUTO, DataConfig, FinetuneConfig, PretrainConfig
 
 MODES = ("staged", "full", "frozen", "lora")
@@ -78,6 +79,7 @@ def build_parser() -> Parser:
     _predict(command("predict", "what a run says of new samples, as CSV"))
     _embed(command("embed", "the encoder's features of samples, as .npz, .npy or .csv"))
     _generate(command("generate", "texts that a causal language model writes"))
+    _export(command("export", "a run in a form that others run: ONNX, PyTorch, ..."))
     _report(command("report", "draw a run's plots and its report.html again"))
     _list(command("list", "what there is to choose from"))
     return parser
@@ -210,6 +212,26 @@ def _on_bad(parser: Parser) -> None:
     parser.add_argument(
         "--on-bad", choices=("fail", "skip"), default="fail", help="samples that are damaged"
     )
+
+
+def _export(parser: Parser) -> None:
+    parser.add_argument("path", metavar="RUN", help="folder of a finished run")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the file or folder to write")
+    parser.add_argument(
+        "--format", metavar="NAME", help=f"{', '.join(formats)}; by default as --out ends"
+    )
+    parser.add_argument(
+        "--quantize", choices=("int8",), help="8-bit whole numbers (ONNX); what it costs is shown"
+    )
+    parser.add_argument("--data", metavar="DATA", help="to check by; default: the run's")
+    parser.add_argument(
+        "--samples", type=int, default=256, metavar="N", help="to check by (default: 256)"
+    )
+    parser.add_argument(
+        "--tolerance", type=float, default=1e-4, metavar="X",
+        help="largest difference from the run, relative where above 1 (default: 0.0001)",
+    )  # fmt: skip
+    parser.set_defaults(run=deploy.export)
 
 
 def _report(parser: Parser) -> None:

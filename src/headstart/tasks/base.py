@@ -122,6 +122,13 @@ class Task(nn.Module, ABC):
     def columns(self, outputs: Tensor) -> dict[str, NDArray[np.generic]]:
         """Columns of a prediction file, each `[N]`: the answer first."""
 
+    def answers(self, outputs: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """What a graph without Python gives of outputs `[B, K]`: tensors by name.
+
+        Nothing, where the outputs themselves are all there is to say.
+        """
+        return {}
+
     @abstractmethod
     def severity(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """How wrong each answer is, `[N]`; 0 for a right one."""

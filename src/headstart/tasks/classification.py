@@ -192,6 +192,10 @@ class Classification(Task):
         named = {f"probability_{c}": probabilities[:, i] for i, c in enumerate(self.classes)}
         return {"label": answers, **named}
 
+    def answers(self, outputs: Tensor) -> dict[str, Tensor]:
+        """`probabilities` `[B, K]`, at the temperature."""
+        return {"probabilities": self.probabilities(outputs)}
+
     def severity(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Belief in the wrong class less belief in the right one, where the answer is wrong."""
         probabilities = self.probabilities(outputs)

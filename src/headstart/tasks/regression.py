@@ -106,6 +106,10 @@ class Regression(Task):
         """`prediction`, in the target's own unit."""
         return {"prediction": self._own_unit(outputs[:, 0])}
 
+    def answers(self, outputs: Tensor) -> dict[str, Tensor]:
+        """`prediction` `[B]`, in the target's own unit."""
+        return {"prediction": outputs[:, 0] * self.std + self.mean}
+
     def severity(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The absolute error."""
         error: Tensor = (outputs[:, 0] - targets).abs() * self.std

@@ -1,0 +1,84 @@
+"""Door, encoder and head as one module that takes raw samples and gives named answers."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from headstart import __version__
+from headstart.backbones.base import Backbone
+from headstart.export.doors import door_of
+from headstart.modalities.base import Modality
+from headstart.tasks.base import Task
+from headstart.types import Batch
+from headstart.workflows.loaded import LoadedRun
+
+FEATURES, OUTPUTS = "features", "outputs"
+
+
+class Graph(nn.Module):
+    """Raw samples `[B, ...]` → the task's answers, the head's outputs, the encoder's features.
+
+    names: of what `forward` gives, in its order.
+    """
+
+    def __init__(self, modality: Modality, encoder: Backbone, task: Task | None) -> None:
+        super().__init__()
+        self.door = door_of(modality)
+        self.encoder = encoder
+        self.task = task
+        self.names = [FEATURES]
+        if self.task is not None:
+            answers = self.task.answers(torch.zeros(2, *_outputs_shape(self.task)))
+            self.names = [*answers, OUTPUTS, FEATURES]
+        self.eval()
+        self.requires_grad_(requires_grad=False)
+
+    @classmethod
+    def of(cls, run: LoadedRun) -> Graph:
+        """A copy of a run's network, on the CPU."""
+        task = None if run.task is None else copy.deepcopy(run.task).cpu()
+        return cls(run.modality, copy.deepcopy(run.learner.encoder).cpu(), task)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
+        pooled = self.encoder(Batch(self.door(x))).pooled  # [B, D]
+        if self.task is None:
+            return (pooled,)
+        outputs = self.task.head(pooled)  # [B, K]
+        return (*self.task.answers(outputs).values(), outputs, pooled)
+
+    def program(self, raw: Tensor) -> torch.export.ExportedProgram:
+        """The graph that `torch.export` draws, for batches of any size."""
+        free: dict[int, Any] = {0: torch.export.Dim("batch")}
+        for place, (name, most, step) in self.door.free.items():
+            many = torch.export.Dim(name, min=2 if step == 1 else 1, max=most)
+            free[place] = many if step == 1 else step * many
+        return torch.export.export(self, (raw,), dynamic_shapes=({**free},))
+
+
+def _outputs_shape(task: Task) -> tuple[int, ...]:
+    linear = [layer for layer in task.head.modules() if isinstance(layer, nn.Linear)]
+    return (linear[-1].out_features,)
+
+
+def describe(state: dict[str, Any], config: dict[str, Any], graph: Graph) -> dict[str, Any]:
+    """What travels with every export: what goes in, what comes out, what it was made from.
+
+    state, config: what `preprocessing.json` and `config.yaml` hold.
+    """
+    state = {k: v for k, v in state.items() if k != "tokenizer"}
+    return {
+        "headstart": __version__,
+        "modality": state["modality"],
+        "input": {"name": graph.door.name, **graph.door.about()},
+        "outputs": graph.names,
+        "task": None if graph.task is None else graph.task.name,
+        "classes": state.get("task", {}).get("classes"),
+        "target": config.get("data", {}).get("target"),
+        "backbone": config.get("backbone", {}),
+        "preprocessing": state,
+    }

@@ -1,0 +1,80 @@
+"""One safetensors file: all weights, and in its metadata all that rebuilds the network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from headstart import tasks
+from headstart.errors import UserError
+from headstart.export.base import Asked, Work
+from headstart.export.graph import Graph
+from headstart.settings import Faults
+from headstart.workflows import assemble
+from headstart.workflows.weights import load_exactly
+
+
+class Weights:
+    """See `base.Format`."""
+
+    suffix: ClassVar[str] = ".safetensors"
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    @staticmethod
+    def write(path: Path, work: Work) -> None:
+        """Names begin with `encoder.` and `task.`, as in a run's own file."""
+        parts = {k: work.config[k] for k in ("backbone", "task") if k in work.config}
+        whole = {"about": work.about, "state": work.state, "config": parts}
+        tensors = {n: t.contiguous().clone() for n, t in _learned(work.graph).state_dict().items()}
+        save_file(tensors, path, metadata={k: json.dumps(v) for k, v in whole.items()})
+
+    @staticmethod
+    def opened(path: Path) -> Asked:
+        """The network, built anew from the file alone."""
+        graph = read(path)
+
+        def ask(raw: Any) -> dict[str, Any]:
+            with torch.no_grad():
+                found = graph(torch.from_numpy(raw))
+            return {n: value.numpy() for n, value in zip(graph.names, found, strict=True)}
+
+        return ask
+
+
+def read(path: Path) -> Graph:
+    """The network that `Weights.write` wrote: raw samples in, answers out.
+
+    Raises:
+        UserError: the file is not one of these.
+    """
+    with safe_open(path, framework="pt") as file:
+        kept = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if not {"state", "config"} <= set(kept):
+        raise UserError(f"{path} holds weights, but not what headstart wrote beside them.")
+    state, config = json.loads(kept["state"]), json.loads(kept["config"])
+    modality = assemble.load_modality(state)
+    encoder = assemble.load_backbone(config["backbone"], modality.spec)
+    task = None
+    if "task" in config and state.get("task") is not None:
+        faults = Faults()
+        chosen = assemble.component(tasks.table, config["task"], "", "task", faults)
+        faults.raise_if_any()
+        task = chosen.cls(chosen.config, encoder.dim, state["task"])
+    graph = Graph(modality, encoder, task)
+    load_exactly(_learned(graph), tensors, str(path))
+    return graph
+
+
+def _learned(graph: Graph) -> nn.ModuleDict:
+    """The parts whose weights were learned; a door's are in the preprocessing."""
+    parts: dict[str, nn.Module] = {"encoder": graph.encoder}
+    if graph.task is not None:
+        parts["task"] = graph.task
+    return nn.ModuleDict(parts)
