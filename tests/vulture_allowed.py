@@ -17,10 +17,10 @@ from headstart.baselines.numbers import Boosting
 from headstart.baselines.pictures import Gradients
 from headstart.baselines.texts import TfIdf
 from headstart.data.dataset import Dataset
-from headstart.modalities.augment.series import SeriesStrengths
 from headstart.export.onnx import Onnx
 from headstart.export.program import Program
 from headstart.export.weights import Weights
+from headstart.modalities.augment.series import SeriesStrengths
 from headstart.modalities.augment.settings import Strengths
 from headstart.modalities.base import Modality
 from headstart.modalities.image import Image

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from headstart.data.dataset import Samples
 from headstart.modalities.numeric import Numeric
+from headstart.modalities.tabular import Table
 from headstart.modalities.text import Text
 
 
@@ -54,6 +55,20 @@ class Door(nn.Module):
     def about(self) -> dict[str, Any]:
         """What somebody must know who fills the door: in words, and in figures."""
         return {"means": "samples as headstart holds them in memory"}
+
+
+class Columns(Door):
+    """`float32 [B, F]`: numbers normalised, categories as codes, as `modalities.tabular` does."""
+
+    name: ClassVar[str] = "columns"
+
+    def about(self) -> dict[str, Any]:
+        """Which columns, in which order; their curves and codes are in `preprocessing`."""
+        return {
+            "means": "a table's columns, prepared: numbers first, then codes of categories;"
+            " 'preprocessing' has the curve of each number and the code of each value",
+            "columns": [column.name for column in self.modality.columns],
+        }
 
 
 class Pictures(Door):
@@ -136,4 +151,6 @@ def door_of(modality: Any) -> Door:
         return Tokens(modality)
     if isinstance(modality, Numeric):
         return Numbers(modality)
+    if isinstance(modality, Table):
+        return Columns(modality)
     return Pictures(modality) if modality.spec.is_image else Door(modality)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from headstart import __version__
 from headstart.backbones.base import Backbone
+from headstart.errors import UserError
 from headstart.export.doors import door_of
 from headstart.modalities.base import Modality
 from headstart.tasks.base import Task
@@ -31,6 +32,12 @@ class Graph(nn.Module):
         self.encoder = encoder
         self.task = task
         self.names = [FEATURES]
+        if self.task is not None and self.task.framewise:
+            raise UserError(
+                f"a run of --task {self.task.name} answers for each part of a sample; exports"
+                " answer for whole samples.",
+                "headstart predict and headstart serve answer with it.",
+            )
         if self.task is not None:
             answers = self.task.answers(torch.zeros(2, *_outputs_shape(self.task)))
             self.names = [*answers, OUTPUTS, FEATURES]
@@ -45,11 +52,16 @@ class Graph(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
-        pooled = self.encoder(Batch(self.door(x))).pooled  # [B, D]
+        features = self.encoder(Batch(self.door(x)))
         if self.task is None:
-            return (pooled,)
-        outputs = self.task.head(pooled)  # [B, K]
-        return (*self.task.answers(outputs).values(), outputs, pooled)
+            return (features.pooled,)
+        if features.members is None:
+            outputs = self.task.head(features.pooled)  # [B, K]
+        else:
+            each = self.task.head(features.members.flatten(0, 1))  # [B · M, K]
+            each = each.unflatten(0, (-1, features.members.shape[1])).transpose(0, 1)
+            outputs = self.task.average(each)
+        return (*self.task.answers(outputs).values(), outputs, features.pooled)
 
     def program(self, raw: Tensor) -> torch.export.ExportedProgram:
         """The graph that `torch.export` draws, for batches of any size."""

@@ -66,7 +66,7 @@ def read(path: Path) -> Graph:
         faults = Faults()
         chosen = assemble.component(tasks.table, config["task"], "", "task", faults)
         faults.raise_if_any()
-        task = chosen.cls(chosen.config, encoder.dim, state["task"])
+        task = chosen.cls(chosen.config, chosen.cls.dim_of(encoder), state["task"])
     graph = Graph(modality, encoder, task)
     load_exactly(_learned(graph), tensors, str(path))
     return graph
