@@ -74,7 +74,7 @@ class Transformer(Tokenwise):
             # One graph for every batch: nothing hangs on what is in it.
             if self.long:
                 wide = self.vocabulary.window
-                x, there = (p.unflatten(1, (t // wide, wide)).flatten(0, 1) for p in (x, there))
+                x, there = (part.reshape(b * (t // wide), wide) for part in (x, there))
             mask = self._whole_mask(x, there)
         else:
             x, there = windows(x, self.vocabulary.window), windows(there, self.vocabulary.window)
@@ -90,7 +90,7 @@ class Transformer(Tokenwise):
         h = self.norm(h)
         if place is not None:
             h = scattered(h, place)
-        return h.unflatten(0, (b, -1)).flatten(1, 2)
+        return h.reshape(b, t, h.shape[-1])
 
     def _mask(self, x: Tensor, there: Tensor) -> Tensor | None:
         """Who may look at whom, `[B, 1, T or 1, T]`; None where all may, or all before."""
