@@ -1,6 +1,11 @@
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import headstart as hs
@@ -27,3 +32,45 @@ def test_a_fitted_encoder_is_a_start():
     assert encoder.transform(digits.images[:3]).shape[0] == 3
     model = hs.Classifier(start=encoder, steps=150).fit(digits.images[few], digits.target[few])
     assert model.score(digits.images, digits.target) > 0.7
+
+
+def test_in_a_pipeline_and_a_grid_search():
+    digits = load_digits()
+    x, y = digits.data[:300], digits.target[:300]
+    line = Pipeline(
+        [("scale", StandardScaler()), ("encode", hs.Encoder(steps=20, backbone=SMALL)),
+         ("answer", LogisticRegression(max_iter=500))]
+    )  # fmt: skip
+    search = GridSearchCV(line, {"encode__steps": [1, 40]}, cv=2).fit(x, y)
+    assert set(search.cv_results_["param_encode__steps"]) == {1, 40}
+    assert search.predict(x[:5]).shape == (5,)
+    classifier = Pipeline(
+        [("scale", StandardScaler()), ("answer", hs.Classifier(backbone=SMALL, steps=1))]
+    )
+    grid = {"answer__steps": [1, 60], "answer__training": [{"lr": 1e-2}]}
+    found = GridSearchCV(classifier, grid, cv=2).fit(x, y)
+    assert found.best_params_["answer__steps"] == 60
+    assert clone(found.best_estimator_).get_params()["answer__steps"] == 60
+
+
+def test_frames_of_any_columns_and_texts():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    colour = rng.choice(["red", "green", "blue"], 120)
+    size = rng.normal(size=120)
+    frame = pandas.DataFrame({"colour": colour, "size": size})
+    wanted = np.where(colour == "red", "stop", "go")
+    small = {"name": "tabm", "members": 2, "width": 32, "depth": 1}
+    model = hs.Classifier(backbone=small, steps=60, training={"lr": 1e-2}).fit(frame, wanted)
+    assert model.score(frame, wanted) > 0.8
+    assert list(model.feature_names_in_) == ["colour", "size"]
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame.rename(columns={"size": "weight"}))
+    numbers = hs.Regressor(backbone=small, steps=2).fit(frame, size * 2)
+    assert numbers.predict(frame[:4]).shape == (4,)
+
+    texts = [f"{c} {i}" for i, c in enumerate(colour)]
+    small = {"name": "ngram", "width": 16}
+    said = hs.Classifier(steps=60, backbone=small, training={"lr": 1e-2}).fit(texts, wanted)
+    assert said.score(np.array(texts), wanted) > 0.9
+    assert said.predict(pandas.Series(texts[:3])).shape == (3,)

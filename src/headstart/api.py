@@ -10,23 +10,29 @@ command line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.data.given import IN_MEMORY, describe, is_given, on_disk
 from headstart.errors import UserError
 from headstart.runs.folder import RunFolder
 from headstart.settings import merge
 from headstart.workflows.config import DataConfig, FinetuneConfig, PretrainConfig
 from headstart.workflows.request import config_of, durations, layered, nest
 
+if TYPE_CHECKING:
+    from headstart.workflows.module import Encoder
+
 Named = str | dict[str, Any]
 Inputs = str | Path | Sequence[str | Path] | NDArray[Any]
-Data = Any  # str | Path, or a pandas DataFrame
+Data = Any  # str | Path, a DataFrame, a datasets.Dataset or DatasetDict
 Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
 
 
@@ -55,7 +61,7 @@ class Run:
         return result
 
     def evaluate(
-        self, data: str | Path | None = None, *, split: str | None = None, tta: int = 0
+        self, data: Data | None = None, *, split: str | None = None, tta: int = 0
     ) -> dict[str, Any]:
         """The task's figures on labelled data, by default on the run's own test split.
 
@@ -66,7 +72,19 @@ class Run:
         """
         from headstart.workflows import answer
 
+        if is_given(data):
+            columns = ("target", "file_column", "text_column")
+            known = {name: self.config["data"].get(name) for name in columns}
+            with on_disk(data, known["file_column"]) as (path, splits):
+                config = config_of(DataConfig, {**known, **splits, "path": path})
+                found = answer.evaluate(self._loaded, config, split=split, copies=tta)
+                return {**found, "data": describe(data)}
         path = str(data) if data is not None else self.config["data"]["path"]
+        if data is None and path.endswith(IN_MEMORY):
+            raise UserError(
+                f"this run learned from {path}, which is not there any more.",
+                "Give evaluate() the data.",
+            )
         config = config_of(DataConfig, {"path": path})
         return answer.evaluate(self._loaded, config, split=split, copies=tta)
 
@@ -83,7 +101,8 @@ class Run:
         """
         from headstart.workflows import answer
 
-        found = answer.predict(self._loaded, inputs, split=split, copies=tta)
+        with _asked(inputs, self.config) as path:
+            found = answer.predict(self._loaded, path, split=split, copies=tta)
         return {"name": np.array(found.names), **found.columns}
 
     def embed(self, inputs: Inputs, *, split: str | None = None) -> NDArray[np.float32]:
@@ -94,9 +113,9 @@ class Run:
         """
         from headstart.workflows import answer
 
-        found: NDArray[np.float32] = answer.embed(self._loaded, inputs, split=split).columns[
-            "embedding"
-        ]
+        with _asked(inputs, self.config) as path:
+            columns = answer.embed(self._loaded, path, split=split).columns
+        found: NDArray[np.float32] = columns["embedding"]
         return found
 
     def export(
@@ -126,11 +145,24 @@ class Run:
         request = Request(Path(out), format, source, tolerance=tolerance, quantize=quantize)
         return work(self._loaded, request)
 
+    @property
+    def encoder(self) -> Encoder:
+        """Its encoder as a plain `torch.nn.Module`, for loops of your own."""
+        from headstart.workflows.module import encoder_of
+
+        return encoder_of(self._loaded)
+
     def report(self) -> Path:
         """Draw the plots and `report.html`; returns the page's path."""
         from headstart.report import build
 
         return build(self.path)
+
+    def card(self) -> Path:
+        """Write a model card, `README.md`, into the run's folder; returns its path."""
+        from headstart.report.card import write_card
+
+        return write_card(self.path)
 
     def __repr__(self) -> str:
         result = self.result
@@ -187,8 +219,11 @@ def pretrain(
     parts = {"objective": _named(objective), "backbone": _named(backbone)}
     flags = _flags(PretrainConfig, data, settings, parts, (epochs, steps, minutes))
     whole = config_of(PretrainConfig, layered(preset, _path(config), flags, []))
-    with _folder(out, "pretrain", resume=resume, overwrite=overwrite) as folder:
-        work(whole, folder, dataset=_dataset(data, whole.data), resume=resume)
+    with (
+        _folder(out, "pretrain", resume=resume, overwrite=overwrite) as folder,
+        _opened(data, whole.data) as dataset,
+    ):
+        work(whole, folder, dataset=dataset, resume=resume)
     return Run(folder.path)
 
 
@@ -230,8 +265,11 @@ def finetune(
     if start is not None:
         flags["start"] = str(start.path if isinstance(start, Run) else start)
     whole = config_of(FinetuneConfig, layered(preset, _path(config), flags, []))
-    with _folder(out, "finetune", resume=resume, overwrite=overwrite) as folder:
-        work(whole, folder, dataset=_dataset(data, whole.data), resume=resume)
+    with (
+        _folder(out, "finetune", resume=resume, overwrite=overwrite) as folder,
+        _opened(data, whole.data) as dataset,
+    ):
+        work(whole, folder, dataset=dataset, resume=resume)
     return Run(folder.path)
 
 
@@ -246,23 +284,37 @@ def _flags(
     return merge(
         nest(cls, settings),
         {name: part for name, part in parts.items() if part},
-        {"data": {"path": "a frame in memory" if _is_frame(data) else str(data)}},
+        {"data": {"path": describe(data) if is_given(data) else str(data)}},
         {"training": {"duration": str(duration)}} if duration else {},
     )
 
 
-def _is_frame(data: Data) -> bool:
-    return not isinstance(data, str | Path) and hasattr(data, "columns")
+@contextmanager
+def _opened(data: Data, config: DataConfig) -> Iterator[Any]:
+    """What is given in memory as a data set with a test split; None for what has a path.
+
+    Pictures may be read from disk for as long as the block lasts.
+    """
+    if not is_given(data):
+        yield None
+        return
+    from headstart.workflows.assemble import open_data
+
+    with on_disk(data, config.file_column) as (path, splits):
+        named: dict[str, Any] = {"path": path, **splits}
+        opened = open_data(replace(config, **named))
+        yield replace(opened, source=describe(data))
 
 
-def _dataset(data: Data, config: DataConfig) -> Any:
-    """A frame as a data set with a test split; None for what has a path."""
-    if not _is_frame(data):
-        return None
-    from headstart.data.splits import ensure_test
-    from headstart.data.tabular import from_frame
-
-    return ensure_test(from_frame(data, config.target), config.split_seed)
+@contextmanager
+def _asked(inputs: Inputs, config: dict[str, Any]) -> Iterator[Inputs]:
+    """What `predict` and `embed` are asked of; tables of numbers and names as they are."""
+    told = config.get("data", {})
+    if not is_given(inputs) or config.get("modality", {}).get("name") == "table":
+        yield inputs
+        return
+    with on_disk(inputs, told.get("file_column")) as (path, _):
+        yield path
 
 
 def _named(part: Named | None) -> dict[str, Any]:

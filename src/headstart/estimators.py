@@ -3,24 +3,29 @@
     encoder = Encoder().fit(everything)
     model = Classifier(start=encoder).fit(few, labels)
 
-Rows of numbers `[N, F]` make a table, `[N, H, W]` and `[N, H, W, C]` pictures. Nothing is left
-on disk: the finished run lives in the estimator, as the bytes of its files.
+Rows of numbers `[N, F]` make a table, `[N, H, W]` and `[N, H, W, C]` pictures, strings `[N]`
+texts, and a DataFrame with columns of other kinds a table of them. Nothing is left on disk: the
+finished run lives in the estimator, as the bytes of its files.
 """
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from headstart.data.arrays import as_inputs
 from headstart.data.dataset import Dataset, Samples
+from headstart.data.tabular import from_frame, is_frame
+from headstart.data.texts import as_array
 from headstart.runs.folder import RunFolder
 from headstart.settings import merge
 from headstart.workflows.answer import embed, predict
@@ -31,13 +36,15 @@ from headstart.workflows.pretrain import pretrain
 from headstart.workflows.request import config_of
 
 KEPT = ("config.yaml", "preprocessing.json", "result.json", "model.safetensors")
+ALSO = "tokenizer.json"  # of texts
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]
     """What the three have in common: a run held as bytes."""
 
     def _keep(self, folder: Path) -> None:
-        self.run_ = {name: (folder / name).read_bytes() for name in KEPT}
+        kept = [*KEPT, *([ALSO] if (folder / ALSO).exists() else [])]
+        self.run_ = {name: (folder / name).read_bytes() for name in kept}
 
     def _unpack(self, folder: Path) -> Path:
         folder.mkdir()
@@ -50,7 +57,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         with tempfile.TemporaryDirectory() as place:
             return load_run(self._unpack(Path(place, "run")))
 
-    def _x(self, x: Any, *, reset: bool) -> NDArray[Any]:
+    def _x(self, x: Any, *, reset: bool) -> Any:
+        if (found := _as_read(x)) is not None:
+            validate_data(self, x, reset=reset, skip_check_array=True)
+            return found
         checked: NDArray[Any] = validate_data(
             self,
             x,
@@ -61,7 +71,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         )
         return checked
 
-    def _dataset(self, x: NDArray[Any], y: NDArray[Any] | None) -> Dataset:
+    def _dataset(self, x: Any, y: NDArray[Any] | None) -> Dataset:
+        if is_frame(x):
+            table = from_frame(x, features=list(x.columns))
+            return table.with_splits({"train": replace(table.train, targets=y)})
+        if isinstance(x, list):
+            return Dataset("texts in memory", "text", {"train": Samples(as_array(x), y)})
         kind, array = as_inputs(x, "X")
         return Dataset("arrays in memory", kind, {"train": Samples(array, y)})
 
@@ -76,14 +91,14 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 class Encoder(TransformerMixin, _Estimator):  # type: ignore[misc]
     """Learns features from unlabelled samples; `transform` gives them.
 
-    objective, backbone: a name, or settings with a "name".
+    objective, backbone: a name, or settings with a "name"; None: what suits the kind of data.
     steps: of training; None: as many as `headstart pretrain` takes.
     training: further settings of the engine, as `{"lr": 1e-3}`.
     """
 
     def __init__(
         self,
-        objective: str | dict[str, Any] = "autoencoder",
+        objective: str | dict[str, Any] | None = None,
         *,
         backbone: str | dict[str, Any] | None = None,
         steps: int | None = None,
@@ -105,7 +120,7 @@ class Encoder(TransformerMixin, _Estimator):  # type: ignore[misc]
         """Pre-train on all of X `[N, ...]`; labels are not looked at."""
         x = self._x(X, reset=True)
         objective = self.objective
-        named = {"name": objective} if isinstance(objective, str) else dict(objective)
+        named = {"name": objective} if isinstance(objective, str) else dict(objective or {})
         config = config_of(PretrainConfig, {**self._settings(), "objective": named})
         with tempfile.TemporaryDirectory() as place:
             with RunFolder.create(Path(place, "run"), resume=False, overwrite=False) as folder:
@@ -156,6 +171,15 @@ class _Predictor(_Estimator):
             self._keep(folder.path)
         return self
 
+    def _pair(self, x: Any, y: Any, *, y_numeric: bool = False) -> tuple[Any, NDArray[Any]]:
+        """Samples and targets, as many of either."""
+        if (found := _as_read(x)) is None:
+            return _checked(self, x, y, y_numeric=y_numeric)
+        validate_data(self, x, skip_check_array=True)
+        targets = column_or_1d(y, warn=True)
+        check_consistent_length(x, targets)
+        return found, targets
+
     def _columns(self, x: Any) -> dict[str, NDArray[Any]]:
         run = self._loaded()
         return predict(run, self._x(x, reset=False)).columns
@@ -173,7 +197,7 @@ class Classifier(ClassifierMixin, _Predictor):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fine-tune on X `[N, ...]` and classes y `[N]`."""
-        x, y = _checked(self, X, y)
+        x, y = self._pair(X, y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -201,12 +225,24 @@ class Regressor(RegressorMixin, _Predictor):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fine-tune on X `[N, ...]` and numbers y `[N]`."""
-        x, y = _checked(self, X, y, y_numeric=True)
+        x, y = self._pair(X, y, y_numeric=True)
         return self._fit(x, y.astype(np.float64))
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """The number of each sample, `[N]`."""
         return self._columns(X)["prediction"]
+
+
+def _as_read(x: Any) -> Any:
+    """Texts `[N]` as a list, and a frame that holds more than numbers as it is; else None."""
+    if is_frame(x):
+        numbers = all(getattr(kind, "kind", "O") in "uifb" for kind in x.dtypes)
+        return None if numbers else x
+    if getattr(x, "ndim", 1) == 1 and not isinstance(x, str) and hasattr(x, "__len__"):
+        items = list(x)
+        if items and all(isinstance(item, str) for item in items):
+            return items
+    return None
 
 
 def _checked(

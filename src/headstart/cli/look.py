@@ -47,6 +47,17 @@ def report(options: Namespace) -> None:
         print(page)
 
 
+def card(options: Namespace) -> None:
+    """`headstart card`."""
+    from headstart.report.card import write_card
+
+    written = write_card(options.path)
+    if options.json:
+        print_json({"card": str(written)})
+    else:
+        print(written)
+
+
 def list_(options: Namespace) -> None:
     """`headstart list`."""
     rows = _rows(options.what)

@@ -80,6 +80,7 @@ def build_parser() -> Parser:
     _embed(command("embed", "the encoder's features of samples, as .npz, .npy or .csv"))
     _generate(command("generate", "texts that a causal language model writes"))
     _export(command("export", "a run in a form that others run: ONNX, PyTorch, ..."))
+    _card(command("card", "write a model card, README.md, into a run's folder"))
     _report(command("report", "draw a run's plots and its report.html again"))
     _list(command("list", "what there is to choose from"))
     return parser
@@ -232,6 +233,11 @@ def _export(parser: Parser) -> None:
         help="largest difference from the run, relative where above 1 (default: 0.0001)",
     )  # fmt: skip
     parser.set_defaults(run=deploy.export)
+
+
+def _card(parser: Parser) -> None:
+    parser.add_argument("path", metavar="RUN", help="folder of a finished run")
+    parser.set_defaults(run=look.card)
 
 
 def _report(parser: Parser) -> None:

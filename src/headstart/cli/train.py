@@ -111,9 +111,11 @@ def _finish(options: Namespace, result: dict[str, Any], then: str) -> None:
     say = speaker(quiet=options.quiet)
     if options.report:
         from headstart.report import build
+        from headstart.report.card import write_card
 
         say("drawing the report")
         page = build(options.out)
+        write_card(options.out)
     if options.json:
         print_json(result)
         return

@@ -73,7 +73,7 @@ def absent(library: str) -> UserError:
     """The error for a library of the extra `hub` that is not installed."""
     return UserError(
         f"public models need the library {library}, which is not installed.",
-        "Install it: pip install 'headstart[hub]'",
+        f"Install it: pip install 'headstart[{'timm' if library == 'timm' else 'hub'}]'",
     )
 
 

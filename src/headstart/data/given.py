@@ -1,0 +1,132 @@
+"""What programs hold in memory, where a path is expected: frames, and Hugging Face's data sets.
+
+They are written down where the readers of files find them, for as long as they are needed: a frame
+as Parquet, a data set of pictures as its `save_to_disk` writes it. So that what is said of files,
+of columns, missing labels and splits, holds for them too.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from headstart.data.manifest import SPLIT_NAMES
+from headstart.errors import UserError
+
+IN_MEMORY = " in memory"
+
+
+def is_given(thing: Any) -> bool:
+    """Whether it is a pandas DataFrame, a pyarrow Table, a `datasets.Dataset` or `DatasetDict`."""
+    return _library(thing) in ("pandas", "pyarrow", "datasets") and (
+        hasattr(thing, "columns") or hasattr(thing, "column_names")
+    )
+
+
+def describe(thing: Any) -> str:
+    """What it is called in messages and in config.yaml."""
+    return f"a {type(thing).__name__}{IN_MEMORY}"
+
+
+@contextmanager
+def on_disk(thing: Any, file_column: str | None = None) -> Iterator[tuple[str, dict[str, str]]]:
+    """The path of what is given, and of its further splits by name, while it is needed.
+
+    file_column: of a frame, names of files, relative to the working folder.
+
+    Raises:
+        UserError: it cannot be written as a table, or it has no train split.
+    """
+    with tempfile.TemporaryDirectory(prefix="headstart-") as place:
+        folder = Path(place)
+        if _library(thing) != "datasets":
+            path = folder / "frame.parquet"
+            _write_frame(thing, path, file_column)
+            yield str(path), {}
+        elif _has_pictures(thing):
+            with _no_bars():
+                thing.save_to_disk(str(folder / "pictures"))
+            yield str(folder / "pictures"), {}
+        else:
+            paths = _write_splits(thing, folder)
+            yield paths.pop("train"), paths
+
+
+def _write_frame(frame: Any, path: Path, file_column: str | None) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(
+            frame, preserve_index=False
+        )  # fmt: skip
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise UserError(f"the frame cannot be read as a table: {error}.") from error
+    if file_column in table.column_names:
+        names = [
+            None if n is None else str(Path(n).absolute()) for n in table[file_column].to_pylist()
+        ]
+        table = table.set_column(table.column_names.index(file_column), file_column, [names])
+    parquet.write_table(table, path)
+
+
+def _write_splits(thing: Any, folder: Path) -> dict[str, str]:
+    """A Parquet file for each split that has a usual name, classes by their names."""
+    splits = dict(thing) if isinstance(thing, dict) else {"train": thing}
+    named = {SPLIT_NAMES.get(name, name): split for name, split in splits.items()}
+    if "train" not in named:
+        raise UserError(f"{describe(thing)} has the splits {', '.join(splits)}, none called train.")
+    found = {}
+    for name in ("train", "validation", "test"):
+        if name in named:
+            found[name] = str(folder / f"{name}.parquet")
+            with _no_bars():
+                _with_names(named[name]).to_parquet(found[name])
+    return found
+
+
+def _with_names(split: Any) -> Any:
+    """The split, numbers of classes replaced by the classes' names."""
+    from datasets import ClassLabel, Value
+
+    classes = {n: f for n, f in split.features.items() if isinstance(f, ClassLabel)}
+    if not classes:
+        return split
+
+    def named(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        return {
+            n: [None if v is None or v < 0 else f.int2str(v) for v in rows[n]]
+            for n, f in classes.items()
+        }
+
+    features = split.features.copy()
+    features.update({name: Value("string") for name in classes})
+    return split.map(named, batched=True, features=features)
+
+
+def _has_pictures(thing: Any) -> bool:
+    from datasets import Image
+
+    first = next(iter(thing.values())) if isinstance(thing, dict) else thing
+    return any(isinstance(feature, Image) for feature in first.features.values())
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """No progress bars of `datasets` meanwhile."""
+    from datasets.utils import logging as theirs
+
+    shown = theirs.is_progress_bar_enabled()
+    theirs.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            theirs.enable_progress_bar()
+
+
+def _library(thing: Any) -> str:
+    return type(thing).__module__.split(".")[0]
