@@ -7,6 +7,7 @@ from headstart.backbones.conv import Conv
 from headstart.backbones.fttransformer import FTTransformer
 from headstart.backbones.mlp import MLP
 from headstart.backbones.ngram import Ngram
+from headstart.backbones.patchts import PatchTS
 from headstart.backbones.resnet import ResNet
 from headstart.backbones.tabm import TabM
 from headstart.backbones.tcn import TCN
@@ -29,6 +30,7 @@ from headstart.modalities.sound.settings import Strengths as SoundStrengths
 from headstart.modalities.tabular import Table
 from headstart.modalities.text import Text
 from headstart.objectives.autoencoder import Autoencoder
+from headstart.objectives.autoregressive import Autoregressive
 from headstart.objectives.barlow import BarlowTwins
 from headstart.objectives.binning import Binning
 from headstart.objectives.byol import BYOL
@@ -58,7 +60,7 @@ from headstart.training.watching import Watcher
 from headstart.types import Features
 
 _ = (Text, Causal, Ngram, TextConv, Transformer, CausalLM, ELECTRA, MLM, TSDAE)
-_ = (Series, TCN)
+_ = (Series, TCN, PatchTS, Autoregressive)
 _ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
 _ = (
     Conv,

@@ -87,6 +87,11 @@ class Spec:
         """Whether a sample is `(C, H, W)`."""
         return self.kind == "continuous" and len(self.shape) == 3
 
+    def bounded(self, x: Tensor) -> Tensor:
+        """`[B, ...]` within the bounds, where there are any."""
+        bounds = (self.low, self.high)
+        return x if bounds == (None, None) else x.clamp(*bounds)
+
     @property
     def is_series(self) -> bool:
         """Whether a sample is `(C, T)`."""

@@ -62,3 +62,94 @@ def test_npz_names_series(tmp_path):
     np.savez(path, series_train=np.ones((6, 2, 9)), series_test=np.ones((6, 3, 9)))
     with pytest.raises(UserError, match="the splits do not match"):
         open_dataset(str(path))
+
+
+def read(tmp_path, text, name="x.csv", **options):
+    path = tmp_path / name
+    path.write_text(text)
+    return open_dataset(str(path), **options)
+
+
+def test_wide_tables_are_a_series_a_row(tmp_path):
+    text = "id,label,x_0,x_2,x_1,y_0,y_1,y_2\na,up,1,3,2,4,5,6\nb,down,1,,2,4,5,\n"
+    dataset = read(tmp_path, text, kind="series")
+    assert dataset.columns == ["x", "y"]
+    assert dataset.train.targets.tolist() == ["up", "down"]
+    nan = np.nan
+    np.testing.assert_array_equal(
+        dataset.train.inputs, [[[1, 2, 3], [4, 5, 6]], [[1, 2, nan], [4, 5, nan]]]
+    )
+    assert dataset.notes == ["columns that are no steps and were not read: id"]
+    assert dataset.train.name(1) == "x.csv:3"
+
+
+def test_long_tables_are_a_step_a_row(tmp_path):
+    text = "who,when,a,b,label\nx,1,1,10,0\ny,2020-01-01,5,,1\nx,2.5,2,20,0\ny,2020-01-02,6,60,1\nx,7,3,30,0\n"
+    dataset = read(tmp_path, text, series_column="who", time_column="when")
+    assert dataset.kind == "series"
+    assert [dataset.train.name(i) for i in (0, 1)] == ["x", "y"]
+    nan = np.nan
+    np.testing.assert_array_equal(
+        dataset.train.inputs, [[[1, 2, 3], [10, 20, 30]], [[5, 6, nan], [nan, 60, nan]]]
+    )
+    assert dataset.train.targets.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_lists_in_cells_are_series(tmp_path, suffix):
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {"x": [1.0, 2.0, 3.0], "y": [4.0, None, 6.0], "label": "a", "split": "train"},
+        {"x": [1.0, 2.0], "y": [3.0, 4.0], "label": "b", "split": "test"},
+    ]
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    dataset = open_dataset(str(path))
+    assert dataset.kind == "series"
+    np.testing.assert_array_equal(dataset.train.inputs, [[[1, 2, 3], [4, np.nan, 6]]])
+    np.testing.assert_array_equal(steps(dataset.splits["test"].inputs), [2])
+    assert dataset.splits["test"].targets.tolist() == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        ("a,b\n1,2\n", {"kind": "series"}, "no columns that are the steps"),
+        ("x0,x1,y0\n1,2,3\n", {"kind": "series", "target": "y0"}, None),
+        ("x0,x1,y0,y1,y2\n1,2,3,4,5\n", {"kind": "series"}, "channel 'y' has 3 steps"),
+        ("x0,x1\n1,two\n", {"kind": "series"}, "line 2, column 'x1' holds 'two'"),
+        ("x0,x1\n1,inf\n", {"kind": "series"}, "values must be finite"),
+        ("x0,x1\n1,1e39\n", {"kind": "series"}, "values must be finite"),
+        ("x0,x1\n1\n", {"kind": "series"}, "line 2 has 1 cells"),
+        ("s,t,v\na,1,1\na,1,2\n", {"series_column": "s", "time_column": "t"}, "the time 1 twice"),
+        ("s,t,v\na,2,1\na,1,2\n", {"series_column": "s", "time_column": "t"}, "after a later one"),
+        ("s,t,v\na,soon,1\n", {"series_column": "s", "time_column": "t"}, "an ISO date"),
+        ("s,t,v\na,1,1\n", {"series_column": "r"}, "no column 'r'"),
+        ("s,t,v\n,1,1\n", {"series_column": "s"}, "line 2 names no series"),
+        ("s,t,v\na,1,1\n", {"time_column": "t"}, "--series-column"),
+        ("s,label\na,1\n", {"series_column": "s"}, "no column of values"),
+        (
+            "s,v,label\na,1,0\na,2,1\n",
+            {"series_column": "s"},
+            "line 3: series a has 'label' 1 here and 0 before",
+        ),
+    ],
+)
+def test_tables_that_are_no_series_are_named(tmp_path, text, options, words):
+    if words is None:
+        read(tmp_path, text, **options)
+        return
+    with pytest.raises(UserError, match=words):
+        read(tmp_path, text, **options)
+
+
+def test_lists_of_different_lengths_in_a_row_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"different numbers of steps \('x' 2, 'y' 1\)"):
+        read(tmp_path, '{"x": [1, 2], "y": [3]}\n', "x.jsonl")

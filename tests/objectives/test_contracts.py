@@ -16,7 +16,10 @@ from headstart.types import Batch, Spec
 
 PICTURES = Spec("continuous", (1, 8, 8), low=0.0, high=1.0)
 SERIES = Spec("continuous", (2, 32), flagged=True)  # the digits' 64 pixels, and a flag for each
-SMALL = {"tcn": {"width": 16, "depth": 2}}  # of backbones whose usual size is slow here
+SMALL = {
+    "tcn": {"width": 16, "depth": 2},
+    "patchts": {"width": 32, "depth": 2},
+}  # of backbones whose usual size is slow here
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,10 @@ table = Table(
             "headstart.backbones.tcn:TCN",
             "dilated convolutions along time, for series",
         ),
+        "patchts": (
+            "headstart.backbones.patchts:PatchTS",
+            "patches of a series that look at one another",
+        ),
         "ngram": (
             "headstart.backbones.ngram:Ngram",
             "bag of n-grams (fastText): the fastest, for texts",

@@ -36,6 +36,7 @@ class Backbone(nn.Module, ABC):
     dim: D of `Features.pooled` `[B, D]`.
     token_dim: D of `Features.tokens` `[B, T, D]`, 0 when there are no tokens.
     reads: kinds of `Spec` that it can be built for.
+    dimensions: of the samples it is for: 3 for pictures, 2 for series, None for any.
     pretrained: whether it comes with weights (`begin_with`).
     rate: what suits those weights, as a share of the learning rate.
     blends: whether it mixes samples itself, as `Batch.blend` asks.
@@ -44,6 +45,7 @@ class Backbone(nn.Module, ABC):
     Config: ClassVar[type[Settings]]
     reads: ClassVar[frozenset[SampleKind]] = frozenset({"continuous"})
     blends: ClassVar[bool] = False
+    dimensions: ClassVar[int | None] = None
     dim: int
     token_dim: int = 0
     pretrained: bool = False

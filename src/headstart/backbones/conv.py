@@ -34,6 +34,7 @@ class Conv(Backbone):
     """Pictures → a grid of tokens and their mean and maximum."""
 
     Config: ClassVar[type[Settings]] = ConvConfig
+    dimensions: ClassVar[int | None] = 3
 
     def __init__(self, config: ConvConfig, spec: Spec) -> None:
         nn.Module.__init__(self)

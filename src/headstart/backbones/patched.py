@@ -1,4 +1,4 @@
-"""The face of backbones that cut a picture into patches and can encode some of them only."""
+"""The face of backbones that cut samples into patches and can encode some of them only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from headstart.types import Batch, Features
 class Patched(Backbone):
     """A backbone with one token a patch.
 
-    patch: side of a patch in pixels.
-    grid: patches down and across; the picture is padded to a whole number of them.
+    patch: side of a patch in pixels, or its steps.
+    grid: patches down and across; the sample is padded to a whole number of them.
+    numbers: in a patch.
     """
 
     patch: int
     grid: tuple[int, int]
+    numbers: int
 
     @abstractmethod
     def encode(self, batch: Batch, visible: Tensor | None) -> Features:
@@ -27,6 +29,14 @@ class Patched(Backbone):
 
         Returns tokens `[B, V, D]`, in the order of `visible`.
         """
+
+    def cut(self, x: Tensor) -> Tensor:
+        """Samples `[B, ...]` → their patches in order, `[B, N, numbers]`."""
+        return patchify(x, self.patch)
+
+    def join(self, patches: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The inverse of `cut`, without the padding; shape: of one sample."""
+        return unpatchify(patches, self.patch, shape)
 
 
 def patchify(x: Tensor, patch: int) -> Tensor:

@@ -34,6 +34,7 @@ class ResNet(Backbone):
     """Pictures → a grid of tokens and their mean."""
 
     Config: ClassVar[type[Settings]] = ResNetConfig
+    dimensions: ClassVar[int | None] = 3
 
     def __init__(self, config: ResNetConfig, spec: Spec) -> None:
         nn.Module.__init__(self)

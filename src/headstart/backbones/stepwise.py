@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,7 @@ class Stepwise(Backbone):
     flagged: whether half of the channels say what was measured (`Spec.flagged`).
     """
 
+    dimensions: ClassVar[int | None] = 2
     stride: int
     flagged: bool
     pooling: Pool

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headstart.backbones.patched import Patched, patchify
+from headstart.backbones.patched import Patched
 from headstart.backbones.stochastic_depth import skip_branch
 from headstart.errors import UserError
 from headstart.settings import Settings, setting
@@ -44,6 +44,7 @@ class ViT(Patched):
     """Pictures → one token a patch, and their mean or a class token."""
 
     Config: ClassVar[type[Settings]] = ViTConfig
+    dimensions: ClassVar[int | None] = 3
 
     def __init__(self, config: ViTConfig, spec: Spec) -> None:
         nn.Module.__init__(self)
@@ -62,7 +63,8 @@ class ViT(Patched):
                 f" need one of 1 to {min(height, width)}."
             )
         self.grid = (-(-height // self.patch), -(-width // self.patch))
-        self.embed = Embed(self.patch**2 * channels, dim, self.grid, config)
+        self.numbers = self.patch**2 * channels
+        self.embed = Embed(self.numbers, dim, self.grid, config)
         self.blocks = nn.ModuleList(
             Block(dim, heads, drop=config.drop_path * i / max(1, depth - 1)) for i in range(depth)
         )
@@ -78,7 +80,7 @@ class ViT(Patched):
 
     def encode(self, batch: Batch, visible: Tensor | None) -> Features:
         """Encode the patches `visible` `[B, V]`, or all: pooled `[B, D]`, tokens `[B, V, D]`."""
-        h = self.embed(patchify(batch.x, self.patch), visible)  # [B, V, D], class token first
+        h = self.embed(self.cut(batch.x), visible)  # [B, V, D], class token first
         for block in self.blocks:
             h = block(h)
         h = self.norm(h)
@@ -136,17 +138,21 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=1e-6)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
-    def forward(self, h: Tensor) -> Tensor:
-        """`[B, T, D]` → `[B, T, D]`."""
-        h = h + self._dropped(self.attend(self.norm1(h)))
+    def forward(self, h: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`[B, T, D]` → `[B, T, D]`. mask: as of `attend`."""
+        h = h + self._dropped(self.attend(self.norm1(h), mask))
         return h + self._dropped(self.mlp(self.norm2(h)))
 
-    def attend(self, h: Tensor) -> Tensor:
-        """Every token looks at every token: `[B, T, D]` → `[B, T, D]`."""
+    def attend(self, h: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Every token looks at every token: `[B, T, D]` → `[B, T, D]`.
+
+        mask: which it may look at, booleans that broadcast to `[B, 1, T, T]`; None for all.
+        """
         q, k, v = (
             self.qkv(h).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         )  # [B, H, T, d]
-        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.out(seen.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def _dropped(self, branch: Tensor) -> Tensor:
         return skip_branch(branch, self.drop, training=self.training)

@@ -72,6 +72,8 @@ def open_inputs(
     dataset = open_dataset(
         str(inputs),
         text_column=learned.get("text_column") if tabular else None,
+        series_column=learned.get("series_column") if tabular else None,
+        time_column=learned.get("time_column") if tabular else None,
         kind="series" if kind == "series" else None,
         layout=layout,
     )

@@ -20,7 +20,8 @@ READ_TODAY = (
     " that Hugging Face's save_to_disk wrote, WebDataset .tar files (train-{000..099}.tar, or"
     " their folder), .txt (a text a line), a folder of .txt files, tables (.csv, .tsv, .jsonl,"
     " .parquet; of texts with --text-column), .conll files, .jsonl and .parquet with lists of"
-    f" tokens and tags, .npz arrays, and the names {', '.join(NAMED)}."
+    " tokens and tags, series (lists of numbers in .jsonl and .parquet; .csv with --kind series or"
+    f" --series-column), .npz arrays, and the names {', '.join(NAMED)}."
 )
 TEXT = ".txt"
 FILES = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
@@ -37,6 +38,8 @@ def open_dataset(
     test: str | None = None,
     file_column: str | None = None,
     text_column: str | None = None,
+    series_column: str | None = None,
+    time_column: str | None = None,
     kind: Kind | None = None,
     layout: Layout = "auto",
 ) -> Dataset:
@@ -48,6 +51,8 @@ def open_dataset(
     train, validation, test: a folder or file inside `source`, or a path, that is that split.
     file_column: the column of a manifest that names the files.
     text_column: the column of a table that holds the texts.
+    series_column: of a table with a row a step, the column that names the series.
+    time_column: what the steps of a series are in order of.
     kind: of the samples, where a file could hold several.
     layout: of series of several channels.
 
@@ -56,7 +61,7 @@ def open_dataset(
     """
     given = {"train": train, "validation": validation, "test": test}
     named = {split: value for split, value in given.items() if value is not None}
-    columns = _Columns(file_column, text_column, kind, layout)
+    columns = _Columns(file_column, text_column, series_column, time_column, kind, layout)
     separators = [os.sep, *([os.altsep] if os.altsep else [])]
     if source in NAMED and not any(separator in source for separator in separators):
         _refuse("a named data set", target=target, **columns.given, **named)
@@ -83,13 +88,20 @@ class _Columns:
 
     file: str | None
     text: str | None
+    series: str | None
+    time: str | None
     kind: Kind | None
     layout: Layout
 
     @property
     def given(self) -> dict[str, str | None]:
         """By option."""
-        return {"file_column": self.file, "text_column": self.text}
+        return {
+            "file_column": self.file,
+            "text_column": self.text,
+            "series_column": self.series,
+            "time_column": self.time,
+        }
 
 
 def _existing(source: str) -> Path:
@@ -166,6 +178,9 @@ def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Da
     from headstart.data import words
 
     train, file_column = paths["train"], columns.file
+    if columns.kind == "series" or columns.series or columns.time:
+        _refuse("series", file_column=file_column, text_column=columns.text)
+        return _series(paths, target, columns)
     if any(part.suffix.lower() in words.CONLL for part in paths.values()):
         _refuse("a CoNLL file", target=target, **columns.given)
         return words.read_conll(paths, str(train))
@@ -185,7 +200,11 @@ def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Da
         if train.suffix.lower() == ".arrow" or (file_column is None and has_pictures(train)):
             _refuse("a column of pictures", file_column=file_column)
             return read_picture_files(paths, target)
+    from headstart.data.series_files import holds_lists
     from headstart.data.tabular import lists_files, read_tables
+
+    if columns.kind is None and file_column is None and holds_lists(train):
+        return _series(paths, target, columns)
 
     if file_column is None and not lists_files(train):
         return read_tables(paths, target)
@@ -193,6 +212,13 @@ def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Da
 
     others = {split: part for split, part in paths.items() if split != "train"}
     return read_manifest(train, target, file_column, others)
+
+
+def _series(paths: dict[str, Path], target: str | None, columns: _Columns) -> Dataset:
+    """Tables of series, one for each split."""
+    from headstart.data.series_files import read_series_files
+
+    return read_series_files(paths, target, columns.series, columns.time)
 
 
 def _plain_texts(paths: dict[str, Path], target: str | None, columns: _Columns) -> Dataset:

@@ -59,6 +59,7 @@ class Series:
 
     default_backbone: ClassVar[str] = "tcn"
     default_objective: ClassVar[str] = "simclr"
+    other_backbones: ClassVar[tuple[str, ...]] = ("patchts",)  # for objectives that need such
     Config: ClassVar[type[Settings]] = SeriesConfig
 
     def __init__(

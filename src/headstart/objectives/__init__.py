@@ -54,7 +54,7 @@ table = Table(
         ),
         "masked": (
             "headstart.objectives.masked:Masked",
-            "guess the hidden patches of a picture from the visible ones; needs a vit",
+            "guess the hidden patches of a sample from the visible ones; needs a vit or patchts",
         ),
         "inpainting": (
             "headstart.objectives.inpainting:Inpainting",
@@ -71,6 +71,10 @@ table = Table(
         "causal": (
             "headstart.objectives.causal:CausalLM",
             "guess what comes next in a text: it can write",
+        ),
+        "autoregressive": (
+            "headstart.objectives.autoregressive:Autoregressive",
+            "guess the next steps of a series from those before",
         ),
         "tsdae": (
             "headstart.objectives.tsdae:TSDAE",

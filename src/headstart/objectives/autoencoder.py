@@ -17,6 +17,7 @@ from headstart.backbones.base import Backbone
 from headstart.parts.columns import as_samples, blind_loss, likeness
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
+from headstart.parts.measured import blind_error
 from headstart.settings import Settings, setting
 from headstart.types import Batch, SampleKind, Spec, Step
 
@@ -77,6 +78,11 @@ def code_layer(width: int | None, encoder: Backbone) -> tuple[nn.Module, int]:
     return layer, width
 
 
-def mean_sample_loss(x: Tensor) -> float:
-    """Mean squared error of answering the batch's mean sample: `[B, ...]` → a number."""
+def mean_sample_loss(x: Tensor, *, flagged: bool = False) -> float:
+    """Mean squared error of answering the batch's mean sample: `[B, ...]` → a number.
+
+    flagged: see `Spec`; the mean and the error are then over what was measured.
+    """
+    if flagged:
+        return blind_error(x)
     return float(torch.var(x, dim=0, correction=0).mean())

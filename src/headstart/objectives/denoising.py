@@ -69,7 +69,10 @@ class Denoising(Learner):
             return swapped(x, self.config.mask)[0]
         if self.config.mask:
             x = x * keep(x, self.config.mask, self.config.block or max(1, x.shape[-1] // 8))
-        return x + self.config.noise * collectives.randn_like(x)
+        noise = self.config.noise * collectives.randn_like(x)
+        if self.spec.flagged:  # what was measured is no matter of degree
+            noise[:, x.shape[1] // 2 :] = 0
+        return x + noise
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error."""
@@ -83,7 +86,9 @@ class Denoising(Learner):
 
 
 def keep(x: Tensor, share: float, block: int) -> Tensor:
-    """A mask of ones with about `share` of zeros, in blocks where `x` is `[B, C, H, W]`."""
+    """A mask of ones with about `share` of zeros, in blocks of `[B, C, H, W]` and `[B, C, T]`."""
+    if x.ndim == 3:
+        return keep(x[:, :, None], share, block)[:, :, 0]
     if x.ndim != 4:
         return (collectives.rand_like(x) >= share).to(x.dtype)
     b, _, height, width = x.shape

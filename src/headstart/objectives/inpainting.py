@@ -18,6 +18,7 @@ from headstart.backbones.base import Backbone
 from headstart.objectives.autoencoder import code_layer, mean_sample_loss
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
+from headstart.parts.measured import weights
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Spec, Step
 
@@ -46,19 +47,23 @@ class Inpainting(Learner):
         self.config = config
         self.encoder = encoder
         self.augment = config.augment
-        self.fill = nn.Parameter(torch.zeros(spec.shape[0] if spec.is_image else 1))
+        self.fill = nn.Parameter(
+            torch.zeros(spec.shape[0] if spec.is_image or spec.is_series else 1)
+        )
         self.squeeze, width = code_layer(config.code, encoder)
+        self.flagged = spec.flagged
         self.decoder = decoder_for(encoder, width, spec, config.output)
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases
         """Mean squared error over the hidden values."""
         hidden = self._hidden(batch.x)
-        loss = loss_in_holes(self._complete(batch.x, hidden), batch.x, hidden)
+        counted = hidden * weights(batch.x) if self.flagged else hidden
+        loss = loss_in_holes(self._complete(batch.x, hidden), batch.x, counted)
         return Step.sum(len(batch), reconstruction=loss)
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error."""
-        return mean_sample_loss(batch.x)
+        return mean_sample_loss(batch.x, flagged=self.flagged)
 
     def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The sample with holes, and with the holes filled."""
@@ -78,9 +83,12 @@ class Inpainting(Learner):
 def holes(x: Tensor, ratio: float, block: int) -> Tensor:
     """Which values of each sample are hidden: exactly `round(ratio · cells)` cells, at least one.
 
-    A cell is a block of a picture `[B, C, H, W]`, all channels of it, or one value of `[B, ...]`.
+    A cell is a block of a picture `[B, C, H, W]` or a series `[B, C, T]`, all channels of it, or
+    one value of `[B, ...]`.
     Returns booleans that broadcast against `x`.
     """
+    if x.ndim == 3:
+        return holes(x[:, :, None], ratio, block)[:, :, 0]
     if x.ndim != 4:
         return _chosen(x.new_empty(len(x), x[0].numel()), ratio).view(x.shape)
     b, _, height, width = x.shape
@@ -97,7 +105,7 @@ def _chosen(like: Tensor, ratio: float) -> Tensor:
 
 
 def loss_in_holes(guess: Tensor, target: Tensor, hidden: Tensor) -> Tensor:
-    """Mean squared error of `[B, ...]` over the hidden values only."""
+    """Mean squared error of `[B, ...]` over the hidden values, or weighted by numbers."""
     error = F.mse_loss(guess, target, reduction="none")
     hidden = hidden.expand_as(error)
-    return (error * hidden).sum() / hidden.sum()
+    return (error * hidden).sum() / hidden.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""The masked autoencoder (He et al., 2022, arXiv:2111.06377).
+"""The masked autoencoder (He et al., 2022, arXiv:2111.06377), of pictures and of series.
 
 Most patches of a picture are hidden. The encoder sees the others only, which makes it cheap; a
 light decoder is told where the hidden ones were and guesses their pixels. Neighbouring pixels
@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from headstart import collectives
 from headstart.backbones.base import Backbone
-from headstart.backbones.patched import Patched, patchify, unpatchify
+from headstart.backbones.patched import Patched
 from headstart.backbones.vit import Block, pick, sincos
 from headstart.objectives.autoencoder import mean_sample_loss
 from headstart.parts.learner import Learner
+from headstart.parts.measured import weights
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Spec, Step
 
@@ -50,36 +51,40 @@ class Masked(Learner):
         self.encoder = encoder
         self.spec = spec
         self.augment = config.augment
-        size = encoder.patch**2 * spec.shape[0]
         self.enter = nn.Linear(encoder.token_dim, config.width)
         self.mask_token = nn.Parameter(0.02 * torch.randn(1, 1, config.width))
         self.register_buffer("positions", sincos(encoder.grid, config.width)[None])  # [1, N, K]
         heads = max(1, config.width // 32)
         self.blocks = nn.ModuleList(Block(config.width, heads) for _ in range(config.depth))
-        self.leave = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, size))
+        self.leave = nn.Sequential(
+            nn.LayerNorm(config.width), nn.Linear(config.width, encoder.numbers)
+        )
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases
         """Mean squared error over the values of hidden patches (section 3)."""
         order = self._order(batch)
-        loss = hidden_loss(self._guess(batch, order), self._target(batch), order, self._visible())
+        counted = self.encoder.cut(weights(batch.x)) if self.spec.flagged else None
+        loss = hidden_loss(
+            self._guess(batch, order), self._target(batch), order, self._visible(), counted
+        )
         return Step.sum(len(batch), reconstruction=loss)
 
     def trivial_loss(self, batch: Batch) -> float:
         """The error of guessing the mean of each place."""
+        if self.spec.flagged:
+            return mean_sample_loss(batch.x, flagged=True)
         return mean_sample_loss(self._target(batch))
 
     def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The picture with its hidden patches at the mean, and with guesses in their places."""
         order = self._order(batch)
-        patches = patchify(batch.x, self.encoder.patch)  # [B, N, P·P·C]
+        patches = self.encoder.cut(batch.x)  # [B, N, P·P·C]
         guess = self._guess(batch, order)
         if self.config.normalise:
             guess = guess * deviation(patches) + patches.mean(dim=2, keepdim=True)
         hidden = order.argsort(dim=1)[:, :, None] >= self._visible()  # [B, N, 1]
         return tuple(  # type: ignore[return-value]
-            unpatchify(filled, self.encoder.patch, self.spec.shape).clamp(
-                self.spec.low, self.spec.high
-            )
+            self.spec.bounded(self.encoder.join(filled, self.spec.shape))
             for filled in (patches * ~hidden, torch.where(hidden, guess, patches))
         )
 
@@ -93,7 +98,7 @@ class Masked(Learner):
         return collectives.rand_like(batch.x.new_empty(len(batch.x), patches)).argsort(dim=1)
 
     def _target(self, batch: Batch) -> Tensor:
-        patches = patchify(batch.x, self.encoder.patch)  # [B, N, P·P·C]
+        patches = self.encoder.cut(batch.x)  # [B, N, P·P·C]
         if not self.config.normalise:
             return patches
         return (patches - patches.mean(dim=2, keepdim=True)) / deviation(patches)
@@ -119,9 +124,18 @@ def in_place(tokens: Tensor, mask_token: Tensor, order: Tensor) -> Tensor:
     return pick(torch.cat([tokens, masks], dim=1), order.argsort(dim=1))
 
 
-def hidden_loss(guess: Tensor, target: Tensor, order: Tensor, visible: int) -> Tensor:
-    """Mean squared error of `[B, N, P]` over the patches `order[:, visible:]` only."""
+def hidden_loss(
+    guess: Tensor, target: Tensor, order: Tensor, visible: int, counted: Tensor | None = None
+) -> Tensor:
+    """Mean squared error of `[B, N, P]` over the patches `order[:, visible:]` only.
+
+    counted: which of their numbers count, 1 or 0 `[B, N, P]`; None for all.
+    """
     hidden = order[:, visible:]
+    if counted is not None:
+        weight = pick(counted, hidden)
+        error = (pick(guess, hidden) - pick(target, hidden)).square()
+        return (weight * error).sum() / weight.sum().clamp(min=1)
     return F.mse_loss(pick(guess, hidden), pick(target, hidden))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone
@@ -18,6 +17,7 @@ from headstart.errors import UserError
 from headstart.objectives.autoencoder import mean_sample_loss
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
+from headstart.parts.measured import squared_error
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Spec, Step
 
@@ -52,18 +52,19 @@ class Sparse(Learner):
         nn.init.normal_(self.units.weight, std=encoder.dim**-0.5)
         nn.init.zeros_(self.units.bias)
         self.decoder = decoder_for(encoder, config.code, spec, config.output)
+        self.flagged = spec.flagged
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases
         """Mean squared error over all values; `used` is the share of units any sample needs."""
         code = self._code(batch)
-        error = F.mse_loss(self.decoder(code), batch.target)
+        error = squared_error(self.decoder(code), batch.target, flagged=self.flagged)
         step = Step.sum(len(batch), reconstruction=error)
         step.logs["used"] = (code.detach() > 0).any(dim=0).float().mean()
         return step
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error."""
-        return mean_sample_loss(batch.target)
+        return mean_sample_loss(batch.target, flagged=self.flagged)
 
     def reconstruct(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What went in and what came out."""

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart import collectives
+from headstart.parts.measured import blind_error, squared_error
 from headstart.types import Features, Spec
 
 
@@ -66,7 +67,7 @@ def likeness(guess: Tensor, x: Tensor, spec: Spec) -> Tensor:
     """How wrong samples given back are: mean squared error, of a mixed sample `column_losses`."""
     if spec.kind == "mixed":
         return column_losses(guess, x, spec).mean()
-    return F.mse_loss(guess, x)
+    return squared_error(guess, x, flagged=spec.flagged)
 
 
 def blind_loss(x: Tensor, spec: Spec) -> float:
@@ -74,6 +75,8 @@ def blind_loss(x: Tensor, spec: Spec) -> float:
 
     The variance of each value; of a category the entropy of its values, as `column_losses` has it.
     """
+    if spec.flagged:
+        return blind_error(x)
     if spec.kind != "mixed":
         return float(torch.var(x, dim=0, correction=0).mean())
     losses = [x[:, : spec.numbers].var(dim=0, correction=0)]

@@ -1,4 +1,4 @@
-"""Codes back to samples: a mirror of linear layers, or upsampling convolutions for pictures."""
+"""Codes back to samples: a mirror of linear layers, or convolutions for pictures and series."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ def decoder_for(encoder: Backbone, dim: int, spec: Spec, output: Output) -> nn.M
         )
     if spec.is_image:
         return ConvDecoder(dim, (64, 32), spec, "silu", output)
+    if spec.is_series:
+        return SeriesDecoder(dim, (64, 32), spec, "silu", output)
     return MLPDecoder(dim, (256, 512), spec, "gelu", output)
 
 
@@ -86,6 +88,39 @@ class MLPDecoder(nn.Module):
         """`[B, dim]` → `[B, *shape]`."""
         flat = self._dense(code)
         return self.bound(flat.view(len(flat), *self.shape))  # type: ignore[no-any-return]
+
+
+class SeriesDecoder(nn.Module):
+    """A linear layer to a short series, then stages that double its steps and thin its channels."""
+
+    def __init__(
+        self, dim: int, widths: Sequence[int], spec: Spec, activation_name: str, output: Output
+    ) -> None:
+        super().__init__()
+        channels, self.length = spec.shape
+        times = 2 ** len(widths)
+        self.grid = (widths[0], -(-self.length // times))
+        self.start = nn.Sequential(
+            nn.Linear(dim, self.grid[0] * self.grid[1]), activation(activation_name)
+        )
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv1d(wide, thin, 5, padding=2, bias=False),
+                nn.BatchNorm1d(thin),
+                activation(activation_name),
+            )
+            for wide, thin in pairwise((*widths, widths[-1]))
+        )
+        self.last = nn.Conv1d(widths[-1], channels, 5, padding=2)
+        self.bound = Bound(spec, output)
+        initialise(self, activation_name)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """`[B, dim]` → `[B, C, T]`."""
+        h = self.start(code).unflatten(1, self.grid)  # [B, K, t]
+        for stage in self.stages:
+            h = stage(F.interpolate(h, scale_factor=2.0, mode="nearest"))
+        return self.bound(self.last(h)[:, :, : self.length])  # type: ignore[no-any-return]
 
 
 class ConvDecoder(nn.Module):

@@ -111,6 +111,8 @@ def open_source(config: DataConfig) -> Dataset:
         test=config.test,
         file_column=config.file_column,
         text_column=config.text_column,
+        series_column=config.series_column,
+        time_column=config.time_column,
         kind=config.kind,
         layout=config.layout,
     )
@@ -141,7 +143,7 @@ def build_backbone(chosen: Component, spec: Spec, seed: int, say: Say = lambda _
 
 def _built(chosen: Component, spec: Spec, seed: int) -> Backbone:
     if spec.kind not in chosen.cls.reads:
-        fit = [name for name in backbones.table if spec.kind in backbones.table.load(name).reads]
+        fit = [name for name in backbones.table if suits(backbones.table.load(name), spec)]
         raise UserError(
             f"backbone '{chosen.name}' does not read samples of kind '{spec.kind}'.",
             f"Use --backbone {' or '.join(fit)}.",
@@ -149,6 +151,11 @@ def _built(chosen: Component, spec: Spec, seed: int) -> Backbone:
     torch.default_generator.manual_seed(seed)
     encoder: Backbone = chosen.cls(chosen.config, spec)
     return encoder
+
+
+def suits(backbone: type[Backbone], spec: Spec) -> bool:
+    """Whether a backbone reads such samples."""
+    return spec.kind in backbone.reads and backbone.dimensions in (None, len(spec.shape))
 
 
 def load_modality(state: dict[str, Any]) -> Modality:

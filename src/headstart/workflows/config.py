@@ -20,6 +20,10 @@ class DataConfig(Settings):
     target: str | None = setting(None, "column that holds the labels")
     file_column: str | None = setting(None, "column that holds the file names")
     text_column: str | None = setting(None, "column that holds the texts")
+    series_column: str | None = setting(
+        None, "column that names the series a row is a step of; makes a table one of series"
+    )
+    time_column: str | None = setting(None, "column that the steps of a series are in order of")
     kind: Literal["image", "series", "table", "text"] | None = setting(
         None, "what the samples are, where a file could hold several kinds"
     )

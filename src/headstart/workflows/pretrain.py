@@ -164,7 +164,8 @@ def _components(
     default = modality.cls.default_backbone if modality.cls else "mlp"
     fit = assemble.fitting_backbones(objective.cls.needs) if objective.cls else [default]
     if default not in fit:
-        default = fit[0]
+        others = getattr(modality.cls, "other_backbones", ())
+        default = next((name for name in others if name in fit), fit[0])
     backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
     modality = assemble.suited(modality, backbone, config.modality, faults)
     faults.raise_if_any()
@@ -241,7 +242,7 @@ def _learner(
         fit = [
             name
             for name in assemble.fitting_backbones(objective.cls.needs)
-            if modality.spec.kind in backbones.table.load(name).reads
+            if assemble.suits(backbones.table.load(name), modality.spec)
         ]
         raise UserError(
             f"objective '{objective.name}' does not work with backbone '{backbone.name}'.",
