@@ -52,6 +52,7 @@ from headstart.objectives.variational import Variational
 from headstart.objectives.vicreg import VICReg
 from headstart.objectives.vime import VIME
 from headstart.parts.learner import Learner
+from headstart.study.labelling import first, unsure
 from headstart.training.loggers.mlflow import MLflow
 from headstart.training.loggers.tensorboard import TensorBoard
 from headstart.training.loggers.trackio import Trackio
@@ -111,3 +112,5 @@ _ = (
     SeriesStrengths.warp,
     SeriesStrengths.reverse,
 )
+_ = (first.at_random, first.covering, first.typical, first.balls, first.far)
+_ = (unsure.margin, unsure.entropy)

@@ -35,7 +35,7 @@ def predict(options: Namespace) -> None:
     from headstart.workflows import answer
     from headstart.workflows.loaded import load_run
 
-    out = _writable(options.out)
+    out = writable(options.out)
     run = load_run(options.path, options.device)
     found = answer.predict(
         run, options.data, split=options.split, on_bad=options.on_bad, copies=options.tta
@@ -49,7 +49,7 @@ def embed(options: Namespace) -> None:
     from headstart.workflows import answer
     from headstart.workflows.loaded import load_run
 
-    out = _writable(options.out)
+    out = writable(options.out)
     answer.check_embedding_path(out)
     run = load_run(options.path, options.device)
     found = answer.embed(run, options.data, split=options.split, on_bad=options.on_bad)
@@ -77,7 +77,7 @@ def generate(options: Namespace) -> None:
         print("\n\n".join(texts))
 
 
-def _writable(out: str) -> Path:
+def writable(out: str) -> Path:
     """The file to write, refused before the work rather than after it."""
     path = Path(out)
     if path.is_dir():

@@ -9,6 +9,7 @@ from typing import NoReturn
 from headstart import __version__, backbones, objectives, tasks
 from headstart.cli import ask, demo, deploy, look, train
 from headstart.cli.flags import add_flags
+from headstart.cli.label import add_label_flags
 from headstart.cli.tune import add_tune_flags
 from headstart.errors import UserError, nearest
 from headstart.export import table as formats
@@ -75,6 +76,7 @@ def build_parser() -> Parser:
     _pretrain(command("pretrain", "learn from all samples, labelled or not"))
     _finetune(command("finetune", "learn from the labels you own"))
     add_tune_flags(command("tune", "search for better settings than the defaults"))
+    add_label_flags(command("label", "which samples to label first"))
     _evaluate(command("evaluate", "figures of a run on labelled data"))
     _predict(command("predict", "what a run says of new samples, as CSV"))
     _embed(command("embed", "the encoder's features of samples, as .npz, .npy or .csv"))

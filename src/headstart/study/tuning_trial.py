@@ -21,6 +21,7 @@ from headstart.training.watching import Watcher
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.finetune import finetune
+from headstart.workflows.sets import labelled_train
 
 if TYPE_CHECKING:
     import optuna
@@ -49,8 +50,9 @@ def folds(
     Raises:
         UserError: there are too few labels to cut.
     """
-    train, own = dataset.train, dataset.splits.get("validation")
-    unlimited = config.labels is None and config.labels_per_class is None
+    train, own = labelled_train(config, dataset), dataset.splits.get("validation")
+    named = config.labels_from is not None
+    unlimited = config.labels is None and config.labels_per_class is None and not named
     if unlimited and own is not None and bool(own.has_label.any()):
         return [replace(dataset, splits={"train": train, "validation": own})]
     seed = config.seed if config.label_seed is None else config.label_seed
@@ -156,7 +158,13 @@ class Bench:
         found: list[float] = []
         for number, dataset in enumerate(self.folds):
             path = place / f"fold-{number}"
-            one = replace(config, labels=None, labels_per_class=None, seed=config.seed + number)
+            one = replace(
+                config,
+                labels=None,
+                labels_per_class=None,
+                labels_from=None,
+                seed=config.seed + number,
+            )
             if not (path / "result.json").exists():
                 with RunFolder.create(path, resume=True, overwrite=False) as folder:
                     watcher = Reporter(trial, number, found)

@@ -68,6 +68,9 @@ class FinetuneConfig(Settings):
     )
     labels: int | None = setting(None, "labels to use in all, validation included")
     labels_per_class: int | None = setting(None, "labels to use of each class")
+    labels_from: str | None = setting(
+        None, "a CSV file of name and label, as headstart label writes: exactly these are used"
+    )
     modality: dict[str, Any] = setting(factory=dict, help="settings of the kind of data", flag="")
     backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
     task: dict[str, Any] = setting(factory=dict, help="what the labels ask for, by name", flag="")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from headstart.data import budget
 from headstart.data.dataset import Dataset, Samples
+from headstart.data.label_file import labelled_by
 from headstart.data.words import check_counts, split_words
 from headstart.errors import UserError
 from headstart.modalities.base import Modality, Wordy
@@ -29,6 +32,21 @@ def word_by_word(modality: Modality, splits: dict[str, Samples]) -> dict[str, Sa
     return parted
 
 
+def labelled_train(config: FinetuneConfig, dataset: Dataset) -> Samples:
+    """Train, with no labels but those of `--labels-from` where that was given.
+
+    Raises:
+        UserError: the file cannot be used, or another way to choose labels was given too.
+    """
+    if config.labels_from is None:
+        return dataset.train
+    if config.labels is not None or config.labels_per_class is not None:
+        raise UserError(
+            "--labels-from says which labels are used: leave --labels and --labels-per-class out."
+        )
+    return labelled_by(dataset.train, Path(config.labels_from))
+
+
 def cut_sets(config: FinetuneConfig, dataset: Dataset, *, classes: bool) -> dict[str, Samples]:
     """Disjoint parts of a data set, as the budget of `config` gives them, those that are not empty.
 
@@ -41,9 +59,10 @@ def cut_sets(config: FinetuneConfig, dataset: Dataset, *, classes: bool) -> dict
         UserError: there are fewer labels than asked for, or nothing is left without one.
     """
     own = dataset.splits.get("validation")
-    unlimited = config.labels is None and config.labels_per_class is None
+    named = config.labels_from is not None
+    unlimited = config.labels is None and config.labels_per_class is None and not named
     use_own = unlimited and own is not None and bool(own.has_label.any())
-    train = dataset.train
+    train = labelled_train(config, dataset)
     chosen = budget.choose(
         train,
         classes=classes,
