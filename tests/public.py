@@ -66,3 +66,40 @@ def picture_model(folder, kind="vit", **changes):
     }  # fmt: skip
     (folder / "preprocessor_config.json").write_text(json.dumps(card))
     return model
+
+
+WAVES = {
+    **SIZES, "conv_dim": (8,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2,
+}  # fmt: skip
+SOUNDS = {
+    "wav2vec2": WAVES,
+    "hubert": {**WAVES, "feat_extract_norm": "layer", "do_stable_layer_norm": True},
+    "wavlm": WAVES,
+    "audio-spectrogram-transformer": {**SIZES, "max_length": 64, "num_mel_bins": 32},
+    "whisper": {
+        "d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 48,
+        "decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 48, "vocab_size": 60,
+        "max_source_positions": 100, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+        "decoder_start_token_id": 1,
+    },
+}  # fmt: skip
+
+
+def sound_model(folder, kind="wav2vec2"):
+    """An encoder of recordings of `kind`; returns the model and its own feature extractor."""
+    from transformers import FEATURE_EXTRACTOR_MAPPING, AutoConfig, AutoModel
+
+    torch.manual_seed(1)
+    config = AutoConfig.for_model(kind, **SOUNDS[kind])
+    model = AutoModel.from_config(config).eval()
+    model.save_pretrained(folder)
+    card = {
+        "wav2vec2": {"return_attention_mask": False, "do_normalize": True},
+        "hubert": {"return_attention_mask": True, "do_normalize": True},
+        "wavlm": {"return_attention_mask": False},
+        "audio-spectrogram-transformer": {"max_length": 64, "num_mel_bins": 32},
+        "whisper": {"chunk_length": 2},
+    }[kind]
+    made = FEATURE_EXTRACTOR_MAPPING[type(config)](**card)
+    made.save_pretrained(folder)
+    return model, made

@@ -2,7 +2,7 @@
 
 choice     from `hub:NAME` to a class and complete settings
 networks   from an architecture to a network; weights, layers
-texts, pictures   what each kind makes of a batch
+texts, pictures, sounds   what each kind makes of a batch
 
 A run keeps the architecture in its own config.yaml and all weights in model.safetensors: it is
 loaded without the snapshot that it began from.

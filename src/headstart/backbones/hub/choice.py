@@ -26,6 +26,9 @@ class HubConfig(Settings):
     config: dict[str, Any] = setting(
         factory=dict, help="its architecture, as its own config.json has it", flag=""
     )
+    card: dict[str, Any] = setting(
+        factory=dict, help="its preprocessing, as its own preprocessor_config.json has it", flag=""
+    )
     weights: bool = setting(
         True, "begin with the weights it comes with; false: as new, to see what they are worth"
     )
@@ -56,6 +59,7 @@ def chosen(source: str, raw: dict[str, Any]) -> tuple[type[Backbone], dict[str, 
         folder = snapshots.locate(source)
         raw = {**raw, "config": _architecture(folder)}
         raw.setdefault("pool", _pooling(folder))
+        raw["card"] = snapshots.read_json(folder, "preprocessor_config.json")
     return _class_for(raw["config"], source), {**raw, "source": source}
 
 
@@ -81,6 +85,7 @@ def _pooling(folder: Path) -> Pool:
 def _class_for(config: dict[str, Any], source: str) -> type[Backbone]:
     from headstart.backbones.hub import networks
     from headstart.backbones.hub.pictures import HubPictures
+    from headstart.backbones.hub.sounds import HubSounds
     from headstart.backbones.hub.texts import HubTexts
 
     reads = networks.reads(config, source)
@@ -88,4 +93,6 @@ def _class_for(config: dict[str, Any], source: str) -> type[Backbone]:
         return HubTexts
     if reads == "pixel_values":
         return HubPictures
+    if reads in ("input_values", "input_features"):
+        return HubSounds
     raise UserError(f"hub:{source} reads {reads}: headstart has no such kind of data.")

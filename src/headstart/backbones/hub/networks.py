@@ -57,6 +57,18 @@ def built(config: Mapping[str, Any], source: str) -> Any:
     return _encoder_of(network)
 
 
+def extractor(config: Mapping[str, Any], card: Mapping[str, Any], source: str) -> Any:
+    """What makes of waves what a network sees, as its `preprocessor_config.json` has it.
+
+    Raises:
+        UserError: transformers has none for this architecture.
+    """
+    from transformers import FEATURE_EXTRACTOR_MAPPING
+
+    with _quiet(), _refused(source):
+        return FEATURE_EXTRACTOR_MAPPING[type(_settings(config, source))].from_dict(dict(card))
+
+
 def given_weights(config: Mapping[str, Any], source: str, vocabulary: int) -> dict[str, Tensor]:
     """The weights that the snapshot of `built(config)` comes with, all of them.
 
@@ -161,6 +173,8 @@ def _settings(config: Mapping[str, Any], source: str) -> Any:
     for name in ("layerdrop", "encoder_layerdrop"):
         if hasattr(made, name):  # whole layers left out at random: not every step has all weights
             setattr(made, name, 0.0)
+    if hasattr(made, "apply_spec_augment"):  # augmentation is the modality's
+        made.apply_spec_augment = False
     return made
 
 

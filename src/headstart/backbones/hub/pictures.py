@@ -12,7 +12,6 @@ from headstart.backbones.base import Backbone
 from headstart.backbones.hub import networks
 from headstart.backbones.hub.choice import HubConfig
 from headstart.backbones.tokenwise import pool
-from headstart.data import snapshots
 from headstart.data.snapshots import PREFIX
 from headstart.errors import UserError
 from headstart.settings import Settings
@@ -65,7 +64,7 @@ class HubPictures(Backbone):
             size = card.get("input_size", [3, 224, 224])
             found = {"size": size[-1], "channels": size[0]}
             return {**found, **{k: card[k] for k in ("mean", "std") if k in card}}
-        card = snapshots.read_json(snapshots.locate(config.source), "preprocessor_config.json")
+        card = config.card
         size = card.get("crop_size") if card.get("do_center_crop") else None
         size = size or card.get("size") or config.config.get("image_size")
         if isinstance(size, dict):
