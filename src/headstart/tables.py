@@ -50,8 +50,9 @@ class Table(Mapping[str, str]):
 
     @cached_property
     def _plugins(self) -> dict[str, EntryPoint]:
-        group = f"headstart.{self.kind.replace(' ', '_')}s"
-        return {point.name: point for point in entry_points(group=group)}
+        kind = self.kind.replace(" ", "_")
+        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+        return {point.name: point for point in entry_points(group=f"headstart.{plural}")}
 
     def __getitem__(self, name: str) -> str:
         if name in self._own:
