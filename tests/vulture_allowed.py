@@ -52,6 +52,7 @@ from headstart.objectives.variational import Variational
 from headstart.objectives.vicreg import VICReg
 from headstart.objectives.vime import VIME
 from headstart.parts.learner import Learner
+from headstart.serve.app import Answers as ServedAnswers
 from headstart.study.labelling import first, unsure
 from headstart.training.loggers.mlflow import MLflow
 from headstart.training.loggers.tensorboard import TensorBoard
@@ -104,6 +105,7 @@ _ = (
 )
 _ = (AudioConv,)
 _ = (Onnx, Program, Weights)
+_ = (ServedAnswers.predictions,)
 _ = (MLflow, TensorBoard, Trackio, WandB)
 _ = (Boosting, Gradients, TfIdf)
 _ = (

@@ -1,13 +1,20 @@
-"""`export`."""
+"""`export` and `serve`: what leaves the folder of a run."""
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from headstart.cli.flags import chosen
 from headstart.cli.output import print_json, print_table, speaker
 from headstart.errors import UserError
+from headstart.serve.config import ServeConfig
+from headstart.workflows.request import config_of
+
+TOKEN = "HEADSTART_TOKEN"  # the environment: other users of a machine see commands
 
 
 def export(options: Namespace) -> None:
@@ -45,6 +52,25 @@ def export(options: Namespace) -> None:
             *[[name, f"{value:.2g}"] for name, value in found["difference"].items()],
         ]
     )
+
+
+def serve(options: Namespace) -> None:
+    """`headstart serve`."""
+    given = chosen(options, ServeConfig)
+    if "token" not in given and os.environ.get(TOKEN):
+        given["token"] = os.environ[TOKEN]
+    config = config_of(ServeConfig, given)
+    config.check()
+    missing = [name for name in ("fastapi", "uvicorn", "python_multipart") if not find_spec(name)]
+    if missing:
+        raise UserError(
+            f"serve needs {', '.join(missing)}, which is not installed.",
+            "pip install 'headstart[serve]'",
+        )
+    from headstart.serve.run import serve as work
+    from headstart.workflows.loaded import load_run
+
+    work(load_run(options.path, options.device), config, speaker(quiet=options.quiet))
 
 
 def _figures(found: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -13,6 +13,7 @@ from headstart.cli.label import add_label_flags
 from headstart.cli.tune import add_tune_flags
 from headstart.errors import UserError, nearest
 from headstart.export import table as formats
+from headstart.serve.config import ServeConfig
 from headstart.workflows.config import AUTO, DataConfig, FinetuneConfig, PretrainConfig
 
 MODES = ("staged", "full", "frozen", "lora")
@@ -83,6 +84,7 @@ def build_parser() -> Parser:
     _generate(command("generate", "texts that a causal language model writes"))
     _export(command("export", "a run in a form that others run: ONNX, PyTorch, ..."))
     _card(command("card", "write a model card, README.md, into a run's folder"))
+    _serve(command("serve", "a run as a service on HTTP, with a page to try it"))
     _report(command("report", "draw a run's plots and its report.html again"))
     _list(command("list", "what there is to choose from"))
     return parser
@@ -240,6 +242,13 @@ def _export(parser: Parser) -> None:
 def _card(parser: Parser) -> None:
     parser.add_argument("path", metavar="RUN", help="folder of a finished run")
     parser.set_defaults(run=look.card)
+
+
+def _serve(parser: Parser) -> None:
+    parser.add_argument("path", metavar="RUN", help="folder of a finished run")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="default: auto")
+    add_flags(parser, ServeConfig)
+    parser.set_defaults(run=deploy.serve)
 
 
 def _report(parser: Parser) -> None:
