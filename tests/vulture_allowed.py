@@ -14,6 +14,7 @@ from headstart.backbones.tcn import TCN
 from headstart.backbones.textconv import TextConv
 from headstart.backbones.transformer import Transformer
 from headstart.backbones.vit import ViT
+from headstart.baselines.boosters import LightGBM, XGBoost
 from headstart.baselines.numbers import Boosting
 from headstart.baselines.pictures import Gradients
 from headstart.baselines.texts import TfIdf
@@ -69,6 +70,8 @@ _ = (
     MLP,
     Image,
     Table,
+    LightGBM,
+    XGBoost,
     TabM,
     FTTransformer,
     VIME,

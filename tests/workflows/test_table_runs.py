@@ -48,6 +48,10 @@ def test_the_way_to_a_model_and_what_it_says(runs, capsys):
     assert any("category: colour; number" in n or "number: x, gap" in n for n in before["notes"])
     result = json.loads((runs / "model" / "result.json").read_text())
     assert result["test"]["accuracy"] > 0.8
+    assert {"linear", "boosting"} <= set(result["baselines"])
+    for figures in result["baselines"].values():
+        assert figures["test"]["accuracy"] > 0.7
+    assert "accuracy by labels that validated: network" in result["winner"]
     kept = json.loads((runs / "model" / "preprocessing.json").read_text())
     assert [column["name"] for column in kept["columns"]] == ["x", "colour", "gap"]
     other = write(runs / "other.csv", 300, 1, ("gap", "y", "x", "colour"))
@@ -110,9 +114,12 @@ def test_regression_of_a_column_and_frames(runs, tmp_path):
     pandas = pytest.importorskip("pandas")
     frame = pandas.read_csv(runs / "a.csv")
     run = hs.finetune(
-        frame, target="x", task="regression", steps=30, out=tmp_path / "r", lr=0.01,
-        backbone={"name": "tabm", "members": 2, "width": 16, "depth": 1},
+        frame, target="x", task={"name": "regression", "loss": "quantile"}, steps=30, out=tmp_path / "r", lr=0.01,
+        backbone={"name": "tabm", "members": 2, "width": 16, "depth": 1}, baselines=False,
     )  # fmt: skip
     assert run.result["test"]["mse"] < run.result["test"]["mean_predictor_mse"]
     said = run.predict(frame.drop(columns="x").head(7))
     assert len(said["prediction"]) == 7
+    assert (said["low"] < said["high"]).all()
+    assert 0.6 < run.result["test"]["coverage"] <= 1
+    assert "baselines" not in run.result

@@ -5,6 +5,9 @@ scikit-learn estimators they share; pictures, texts, numbers: what each kind of 
 by. `table` lists them; an entry says which kinds of data it reads.
 """
 
+from importlib.util import find_spec
+from typing import Any
+
 from headstart.tables import Table
 
 table = Table(
@@ -30,6 +33,8 @@ table = Table(
             "headstart.baselines.numbers:Boosting",
             "gradient-boosted trees on the columns",
         ),
+        "xgboost": ("headstart.baselines.boosters:XGBoost", "XGBoost, where it is installed"),
+        "lightgbm": ("headstart.baselines.boosters:LightGBM", "LightGBM, where it is installed"),
         "neighbours": (
             "headstart.baselines.numbers:Neighbours",
             "the nearest labelled samples, by pixels or columns",
@@ -39,5 +44,10 @@ table = Table(
 
 
 def fitting(kind: str) -> list[str]:
-    """Names of the baselines that read data of a kind."""
-    return [name for name in table if kind in table.load(name).kinds]
+    """Names of the baselines that read data of a kind, and whose packages are installed."""
+    return [name for name in table if kind in (cls := table.load(name)).kinds and _installed(cls)]
+
+
+def _installed(cls: Any) -> bool:
+    package = getattr(cls, "package", None)
+    return package is None or find_spec(package) is not None

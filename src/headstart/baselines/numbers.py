@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from headstart.baselines.models import Problem, linear, nearest
 from headstart.data.dataset import Samples
 from headstart.modalities.base import Modality
+from headstart.types import Spec
 
+MOST_VALUES = 255  # of a category; the trees hold no more
 USUAL_LEAF = 20  # samples in a leaf of a tree, scikit-learn's; fewer where labels are few
 
 
@@ -21,14 +23,23 @@ def rows(samples: Samples, modality: Modality) -> NDArray[np.float32]:
     return flat
 
 
+def one_hot(x: NDArray[np.float32], spec: Spec) -> NDArray[np.float32]:
+    """Columns of a mixed sample `[N, F]`: numbers as they are, 0 or 1 for each value of others."""
+    parts = [x[:, : spec.numbers]]
+    for i, count in enumerate(spec.cardinalities):
+        codes = np.minimum(x[:, spec.numbers + i].astype(np.intp), MOST_VALUES)
+        parts.append(np.eye(min(count, MOST_VALUES + 1), dtype=np.float32)[codes])
+    return np.concatenate(parts, axis=1)
+
+
 class Linear:
     """Regression on the columns. See `base.Baseline`."""
 
     kinds: ClassVar[frozenset[str]] = frozenset({"table"})
 
     def features(self, samples: Samples, modality: Modality) -> NDArray[np.float32]:
-        """Standardised columns, `[N, F]`."""
-        return rows(samples, modality)
+        """Standardised columns, categories one-hot: `[N, F]`."""
+        return one_hot(rows(samples, modality), modality.spec)
 
     def estimator(self, problem: Problem) -> Any:
         """Logistic or ridge regression."""
@@ -41,7 +52,10 @@ class Boosting:
     kinds: ClassVar[frozenset[str]] = frozenset({"table"})
 
     def features(self, samples: Samples, modality: Modality) -> NDArray[np.float32]:
-        """Standardised columns, `[N, F]`."""
+        """Standardised columns, `[N, F]`; which are categories is remembered for the trees."""
+        spec = modality.spec
+        few = [i for i, n in enumerate(spec.cardinalities) if n <= MOST_VALUES]
+        self.categories = [spec.numbers + i for i in few]
         return rows(samples, modality)
 
     def estimator(self, problem: Problem) -> Any:
@@ -51,7 +65,11 @@ class Boosting:
 
         leaf = max(1, min(USUAL_LEAF, len(problem.targets) // 20))
         model = HistGradientBoostingClassifier if problem.classes else HistGradientBoostingRegressor
-        trees = model(min_samples_leaf=leaf, random_state=problem.seed)
+        trees = model(
+            min_samples_leaf=leaf,
+            random_state=problem.seed,
+            categorical_features=self.categories or None,
+        )
         return OneVsRestClassifier(trees) if problem.several else trees
 
 

@@ -129,6 +129,8 @@ def headline(result: dict[str, Any]) -> list[str]:
         loss = result.get("val", {}).get("loss", result.get("loss"))
         if loss is not None:
             lines.append(f"loss {loss:.4f} on samples held out")
+    if result.get("winner"):
+        lines.append(result["winner"])
     lines.append(
         f"{result['steps']:,} steps in {result['seconds']:.0f} s"
         f" ({result['samples_per_second']:,.0f} samples a second)"

@@ -42,11 +42,13 @@ def choose(
     per_class: int | None,
     seed: int,
     share: float | None = None,
+    equal: bool = True,
 ) -> Budget:
     """Draw the labels of one budget, and the part of them that validates.
 
     classes: whether targets are classes, drawn in equal numbers.
     labels, per_class: how many labels in all, or of each class; all of them when both are None.
+    equal: whether `labels` are of each class alike, or as frequent as classes are.
     share: of the budget that validates; None decides: a tenth, or none when labels are few.
 
     Raises:
@@ -63,6 +65,8 @@ def choose(
     targets = samples.targets[known]
     if labels is None and per_class is None:
         chosen = known
+    elif classes and not equal and labels is not None:
+        chosen = known[_natural(samples.take(known), labels, seed)]
     elif classes:
         chosen = known[_balanced(targets, labels, per_class, seed)]
     else:
@@ -93,6 +97,12 @@ def _balanced(targets: NDArray[Any], labels: int | None, per_class: int | None, 
             )
         picked.append(members[:count])
     return np.concatenate(picked)
+
+
+def _natural(known: Samples, labels: int, seed: int) -> Index:
+    if not 1 <= labels < len(known):
+        return _random(len(known), labels, seed)
+    return cut(known, labels / len(known), seed)[1]
 
 
 def _random(known: int, labels: int, seed: int) -> Index:

@@ -20,7 +20,8 @@ class Task(nn.Module, ABC):
 
     metric, direction: the figure that chooses the best weights on validation; settings may
         change them in an instance.
-    calibrates: whether its answers are probabilities that labels can calibrate.
+    calibrates: whether its answers are what labels can calibrate: `calibrated` says what they
+        are, `calibration_figure` which of `figures` tells how well they are.
     classes_apart: whether targets are classes, of which a label budget takes equal numbers.
     framewise: whether it answers for each frame (a word, a slice of sound). Its head is then given
         all `Features`, of the tokens that are asked about; outputs are `[N, T, K]`, with NaN for
@@ -32,6 +33,8 @@ class Task(nn.Module, ABC):
     metric: str
     direction: str
     calibrates: bool = False
+    calibrated: ClassVar[str] = "probabilities"
+    calibration_figure: ClassVar[str] = "ece"
     classes_apart: ClassVar[bool]
     framewise: ClassVar[bool] = False
     head: nn.Module

@@ -1,4 +1,4 @@
-"""After training: probabilities are suited to the labels that validated, if any did."""
+"""After training: probabilities and intervals are suited to labels that validated, if any did."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ def calibrated(task: Task, answers: Answered) -> tuple[dict[str, Any], dict[str,
         return {}, {}, None
     if "validation" not in answers:
         return {}, {}, (
-            "probabilities are not calibrated: no labels were set apart to validate with"
+            f"{task.calibrated} are not calibrated: no labels were set apart to validate with"
         )  # fmt: skip
     before = {name: _error(task, *said) for name, said in answers.items() if name != "train"}
     state = task.calibrate(*answers["validation"])
+    figure = task.calibration_figure
     record: dict[str, Any] = {**state, "labels": len(answers["validation"][1])}
     for name, was in before.items():
-        record[f"{name}_ece"] = {"before": was, "after": _error(task, *answers[name])}
+        record[f"{name}_{figure}"] = {"before": was, "after": _error(task, *answers[name])}
     return state, record, None
 
 
 def _error(task: Task, outputs: Tensor, targets: Tensor) -> float:
-    return float(task.figures(outputs, targets)["ece"])
+    return float(task.figures(outputs, targets)[task.calibration_figure])

@@ -71,6 +71,12 @@ class FinetuneConfig(Settings):
     labels_from: str | None = setting(
         None, "a CSV file of name and label, as headstart label writes: exactly these are used"
     )
+    label_draw: Literal["equal", "natural"] = setting(
+        "equal", "how --labels are drawn: as many of each class, or as frequent as classes are"
+    )
+    baselines: bool = setting(
+        True, "of a table, fit linear and boosted models too on the same labels, and say who wins"
+    )
     modality: dict[str, Any] = setting(factory=dict, help="settings of the kind of data", flag="")
     backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
     task: dict[str, Any] = setting(factory=dict, help="what the labels ask for, by name", flag="")

@@ -29,6 +29,7 @@ from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
+from headstart.workflows.beside import against_baselines
 from headstart.workflows.calibrating import calibrated
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.neighbourhood import neighbourhood
@@ -143,6 +144,7 @@ def finetune(
         losses = None if validated is None else (fit["loss"], validated["loss"])
         findings = health.verdict(engine, losses)
         skipped = supply.skipped(at.position)
+    against, winner = against_baselines(config, splits, parts.modality, task, scores, say=say)
     result = {
         "status": "done",
         "command": "finetune",
@@ -163,6 +165,7 @@ def finetune(
         "train": fit,
         "val": at.best,
         "test": scores.get("test", {}),
+        **({"baselines": against, "winner": winner} if against else {}),
         "calibration": calibration,
         "health": findings,
         "skipped": skipped,
