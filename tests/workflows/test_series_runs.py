@@ -9,7 +9,7 @@ import pytest
 from headstart.cli import main
 from waves import waves
 
-SHORT = ["--steps", "40", "--batch-size", "32", "--set", "backbone.width=16"]
+SHORT = ["--steps", "40", "--batch-size", "32", "--set", "backbone.width=16", "--no-report"]
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def runs(source):
     folder = source.parent
     first, second = folder / "pre", folder / "model"
     assert main(["pretrain", str(source), "--out", str(first), *SHORT]) == 0
-    at = ["finetune", str(source), "--from", str(first), "--out", str(second), "--no-report"]
-    assert main([*at, *SHORT[:4]]) == 0
+    at = ["finetune", str(source), "--from", str(first), "--out", str(second)]
+    assert main([*at, *SHORT[:4], "--no-report"]) == 0
     return first, second
 
 
@@ -36,7 +36,9 @@ def test_series_are_learned_and_answered_for(source, runs, tmp_path, capsys):
     result = json.loads((model / "result.json").read_text())
     assert result["test"]["accuracy"] > 0.9
     assert json.loads((pre / "result.json").read_text())["objective"] == "simclr"
-    assert (pre / "report.html").exists()
+    assert main(["report", str(pre)]) == 0
+    assert (pre / "plots" / "augmentation.png").exists()
+    capsys.readouterr()
     assert main(["evaluate", str(model), str(source), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["accuracy"] == result["test"]["accuracy"]
     out = tmp_path / "answers.csv"
@@ -75,3 +77,36 @@ def test_an_array_of_series_needs_its_kind(tmp_path, capsys):
     capsys.readouterr()
     assert main(["evaluate", str(tmp_path / "run"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["n"] == 12
+
+
+@pytest.mark.parametrize(
+    ("objective", "backbone"),
+    [("masked", "patchts"), ("autoregressive", "tcn"), ("variational", "tcn")],
+)
+def test_objectives_are_reached_by_name(source, tmp_path, objective, backbone):
+    """The backbone that an objective needs is found among those of series."""
+    out = tmp_path / "run"
+    at = ["pretrain", str(source), "--objective", objective, "--out", str(out), "--no-report"]
+    assert main([*at, "--steps", "2", "--set", "backbone.width=16"]) == 0
+    assert json.loads((out / "result.json").read_text())["backbone"] == backbone
+
+
+def test_long_tables_are_answered_for_as_they_were_learned(tmp_path):
+    """Columns are named once: a run remembers them."""
+    x, y = waves(40, longest=16, channels=1)
+    path = tmp_path / "long.csv"
+    rows = [
+        f"{i},{t},{x[i, 0, t]},{'slow' if y[i] == 0 else 'fast'}"
+        for i in range(40)
+        for t in range(16)
+        if not np.isnan(x[i, 0, t])
+    ]
+    path.write_text("id,when,value,label\n" + "\n".join(rows))
+    run, out = tmp_path / "run", tmp_path / "answers.csv"
+    at = ["finetune", str(path), "--series-column", "id", "--time-column", "when"]
+    assert main([*at, "--out", str(run), *SHORT]) == 0
+    assert main(["predict", str(run), str(path), "--out", str(out)]) == 0
+    with out.open() as file:
+        found = list(csv.DictReader(file))
+    assert [row["name"] for row in found] == [str(i) for i in range(40)]
+    assert {row["label"] for row in found} <= {"slow", "fast"}

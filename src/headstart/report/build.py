@@ -12,7 +12,7 @@ from torch import Tensor
 
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
-from headstart.report import answers, curves, maps, pictures
+from headstart.report import answers, curves, lines, maps, pictures
 from headstart.report.page import Passage, Plot, write_page
 from headstart.types import Batch
 from headstart.workflows.answer import open_for
@@ -72,8 +72,10 @@ def _test(run: LoadedRun) -> tuple[Tensor, Samples]:
 
 def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
     plots: list[Plot | None] = []
-    drawable = run.modality.spec.is_image
+    drawable, series = run.modality.spec.is_image, run.modality.spec.is_series
     labels = samples.targets if bool(samples.has_label.all()) else None
+    if series:
+        plots += lines.seen(run, x)
     if drawable and (run.learner.augment or run.learner.views > 1):
         plots.append(_augmented(run, x))
     if run.task is None:
@@ -85,6 +87,8 @@ def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
         plots.append(answers.judged(run.task, outputs, targets))
         if drawable:
             plots.append(pictures.mistakes(run.task, _drawer(run, x), outputs, targets))
+        if series:
+            plots.append(lines.mistakes(run, x, outputs, targets))
     plots.append(
         maps.embedding(run.embeddings(x[:MOST]), None if labels is None else labels[:MOST])
     )
