@@ -21,6 +21,8 @@ _HOMES = {
     "pretrain": "headstart.api",
     "finetune": "headstart.api",
     "inspect": "headstart.api",
+    "compare": "headstart.api",
+    "Comparison": "headstart.api",
     "Classifier": "headstart.estimators",
     "Regressor": "headstart.estimators",
     "Encoder": "headstart.estimators",
@@ -28,17 +30,19 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from headstart.api import Run, finetune, inspect, load, pretrain
+    from headstart.api import Comparison, Run, compare, finetune, inspect, load, pretrain
     from headstart.errors import UserError
     from headstart.estimators import Classifier, Encoder, Regressor
 
 __all__ = [
     "Classifier",
+    "Comparison",
     "Encoder",
     "Regressor",
     "Run",
     "UserError",
     "__version__",
+    "compare",
     "finetune",
     "inspect",
     "load",

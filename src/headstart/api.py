@@ -10,6 +10,7 @@ command line.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -271,6 +272,73 @@ def finetune(
     ):
         work(whole, folder, dataset=dataset, resume=resume)
     return Run(folder.path)
+
+
+class Comparison:
+    """A finished comparison in its folder."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What `comparison.json` holds: methods, comparisons, costs, the verdict."""
+        import json
+
+        found: dict[str, Any] = json.loads((self.path / "comparison.json").read_text("utf-8"))
+        return found
+
+    @property
+    def verdict(self) -> str:
+        """What it says, in words."""
+        said = self.result["verdict"]
+        return " ".join([said["headline"], *said["sentences"]])
+
+    def __repr__(self) -> str:
+        return f"Comparison({str(self.path)!r}, {self.result['verdict']['headline']!r})"
+
+
+def compare(
+    data: str | Path,
+    *,
+    out: str | Path,
+    labels: Sequence[int | str] = (10, 100, 1000),
+    seeds: int = 3,
+    objective: str | Sequence[str] = (),
+    start: Run | str | Path | Sequence[Run | str | Path] = (),
+    task: Named | None = None,
+    backbone: Named | None = None,
+    workers: int = 1,
+    **settings: Any,
+) -> Comparison:
+    """Whether pre-training pays on `data`: many runs on the same draws of labels.
+
+    Goes on with what `out` holds already. labels: budgets, or "all"; seeds: draws of each.
+    objective: ways to pre-train, by default the one that suits the data; start: finished runs.
+    settings: steps, minutes, pretrain_steps, pretrain_minutes, metric, baselines, pretrain,
+        finetune, device, or how the data are read: target, text_column, ...
+
+    Raises:
+        UserError: settings or data are wrong, or `out` holds another comparison.
+    """
+    from headstart.study.compare import compare as work
+    from headstart.study.config import CompareConfig
+
+    names = {field.name for field in dataclasses.fields(CompareConfig)}
+    own = {name: settings.pop(name) for name in list(settings) if name in names}
+    runs = [start] if isinstance(start, Run | str | Path) else list(start)
+    raw = {
+        **own,
+        "data": {**nest(DataConfig, settings), "path": str(data)},
+        "labels": list(labels),
+        "seeds": seeds,
+        "objectives": [objective] if isinstance(objective, str) else list(objective),
+        "start": [str(run.path if isinstance(run, Run) else run) for run in runs],
+        "task": _named(task),
+        "backbone": _named(backbone),
+    }
+    work(config_of(CompareConfig, raw), Path(out), workers=workers)
+    return Comparison(out)
 
 
 def _flags(

@@ -15,6 +15,7 @@ from texts import sentences
 
 def modality(name, samples):
     cls = modalities.table.load(name)
+    cls = cls.suited(samples) if hasattr(cls, "suited") else cls
     return cls.fit(samples, config_of(cls.Config))
 
 

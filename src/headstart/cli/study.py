@@ -1,0 +1,233 @@
+"""`compare`: its flags, and the command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headstart import backbones, baselines, objectives, tasks
+from headstart.cli.flags import add_flags, chosen
+from headstart.cli.output import print_json, print_table, speaker
+from headstart.errors import UserError
+from headstart.settings import merge
+from headstart.study.config import ALL, CompareConfig
+from headstart.workflows.config import DataConfig
+from headstart.workflows.request import config_of, layered
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from headstart.study.plan import Item, Plan
+    from headstart.study.work import Board
+
+
+def add_compare_flags(parser: argparse.ArgumentParser) -> None:
+    """What `headstart compare` can be told."""
+    parser.add_argument("data", metavar="DATA", nargs="?", help="a folder, a file or a name")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the comparison")
+    parser.add_argument(
+        "--labels", metavar="N,N,...", help="label budgets, or all (default: 10,100,1000)"
+    )
+    parser.add_argument("--seeds", type=int, metavar="N", help="draws of labels (default: 3)")
+    parser.add_argument(
+        "--objective", action="append", metavar="A,B,...",
+        help=f"ways to pre-train: {', '.join(objectives.table)}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--from", dest="start", action="append", metavar="RUN",
+        help="a finished pre-training run to compare as well; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--baselines", metavar="A,B,...",
+        help=f"classical models: {', '.join(baselines.table)}, or none; by default those that suit",
+    )  # fmt: skip
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, metavar="N", help="of every fine-tuning")
+    length.add_argument(
+        "--minutes", type=float, metavar="M",
+        help="of every method in all; pre-training takes four fifths of it",
+    )  # fmt: skip
+    parser.add_argument("--pretrain-steps", type=int, metavar="N", help="of every pre-training")
+    parser.add_argument("--pretrain-minutes", type=float, metavar="M", help="of every pre-training")
+    parser.add_argument("--metric", metavar="NAME", help="a figure of result.json to compare by")
+    parser.add_argument("--task", metavar="NAME", help=", ".join(tasks.table))
+    parser.add_argument("--backbone", metavar="NAME", help=", ".join(backbones.table))
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N",
+        help="processes that share the work (default: 1); the same command on another machine,"
+        " with the same shared folder, joins",
+    )  # fmt: skip
+    parser.add_argument("--config", metavar="FILE", help="settings from YAML: a compare.yaml")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="sets",
+        help="any setting, as --set finetune.training.ema=0.99 or"
+        " --set pretrain.training.precision=bf16",
+    )  # fmt: skip
+    parser.add_argument("--device", metavar="NAME", help="default: auto")
+    add_flags(parser, DataConfig)
+    parser.set_defaults(run=compare)
+
+
+def compare(options: Namespace) -> None:
+    """`headstart compare`."""
+    config = _config(options)
+    from headstart.study.compare import compare as work
+    from headstart.study.table import rows
+
+    say = speaker(quiet=options.quiet)
+    with _board(quiet=options.quiet) as board:
+        found = work(config, Path(options.out), workers=options.workers, board=board)
+    if options.json:
+        print_json(found)
+        return
+    print_table(rows(found))
+    print()
+    print(found["verdict"]["headline"])
+    for sentence in found["verdict"]["sentences"]:
+        print(sentence)
+    print(found["terms"])
+    say(f"comparison: {options.out}")
+
+
+def _config(options: Namespace) -> CompareConfig:
+    flags: dict[str, Any] = {"data": chosen(options, DataConfig)}
+    if options.data is not None:
+        flags["data"]["path"] = options.data
+    if options.labels is not None:
+        flags["labels"] = [_count(part) for part in _parts([options.labels])]
+    if options.objective:
+        flags["objectives"] = _parts(options.objective)
+    if options.start:
+        flags["start"] = list(options.start)
+    if options.baselines is not None:
+        flags["baselines"] = [n for n in _parts([options.baselines]) if n != "none"]
+    for name in ("task", "backbone"):
+        if getattr(options, name) is not None:
+            flags[name] = {"name": getattr(options, name)}
+    for name in (
+        "seeds",
+        "metric",
+        "device",
+        "steps",
+        "minutes",
+        "pretrain_steps",
+        "pretrain_minutes",
+    ):
+        if getattr(options, name) is not None:
+            flags[name] = getattr(options, name)
+    file = Path(options.config) if options.config else None
+    raw = merge(layered(None, file, flags, options.sets))
+    return config_of(CompareConfig, raw)
+
+
+def _parts(given: Sequence[str]) -> list[str]:
+    """`["a,b", "c"]` → a, b, c."""
+    return [part.strip() for text in given for part in text.split(",") if part.strip()]
+
+
+def _count(text: str) -> int | str:
+    if text == ALL:
+        return text
+    try:
+        return int(text.replace("_", ""))
+    except ValueError:
+        raise UserError(
+            f"--labels {text}: expected numbers, as in --labels 10,100,1000 or 100,all."
+        ) from None
+
+
+@contextmanager
+def _board(*, quiet: bool) -> Iterator[Board]:
+    """A live table on a terminal, a line for each figure elsewhere, nothing when quiet."""
+    from headstart.study.work import Silent
+
+    if quiet:
+        yield Silent()
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.live import Live
+
+        with Live(console=Console(stderr=True), transient=True, refresh_per_second=4) as live:
+            yield _Table(live)
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """Says each figure when it is there."""
+
+    def __init__(self) -> None:
+        self._said: set[tuple[str, str, int]] = set()
+
+    def begun(self, item: Item) -> None:
+        """Say so of what takes long."""
+        if item.kind != "cell":
+            print(f"  {item.name} ...", file=sys.stderr, flush=True)
+
+    def update(self, progress: float, text: str) -> None:
+        """Nothing: the next figure is soon there."""
+
+    def look(self, plan: Plan, open_items: int) -> None:
+        """Say what is new."""
+        from headstart.study import results
+        from headstart.study.figures import in_words, kind_of
+
+        metric = results.metric_of(plan)
+        total = len(plan.items)
+        for cell in results.finished(plan):
+            key = (cell["method"], str(cell["asked"]), cell["seed"])
+            if key in self._said:
+                continue
+            self._said.add(key)
+            figure = kind_of(metric).write(cell["figures"].get(metric))
+            print(
+                f"  {cell['method']}, {cell['labels']:,} labels, draw {cell['seed']}:"
+                f" {in_words(metric)} {figure}   ({total - open_items} of {total} done)",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+
+
+class _Table:
+    """The table of means so far, and what this process is at."""
+
+    def __init__(self, live: Any) -> None:
+        self._live = live
+        self._now = ""
+        self._rows: list[list[str]] = []
+        self._begun = time.monotonic()
+
+    def begun(self, item: Item) -> None:
+        """Show it beneath the table."""
+        self._now = item.name
+        self._draw("")
+
+    def update(self, progress: float, text: str) -> None:
+        """Show it beneath the table."""
+        self._draw(f"{min(progress, 1.0):4.0%}  {text}")
+
+    def look(self, plan: Plan, open_items: int) -> None:
+        """Draw the table anew."""
+        from headstart.study import results
+        from headstart.study.table import rows
+
+        self._rows = rows(results.gather(plan))
+        self._head = f"{len(plan.items) - open_items} of {len(plan.items)} done"
+        self._draw("")
+
+    def _draw(self, text: str) -> None:
+        from rich.table import Table
+
+        if not self._rows:
+            return
+        minutes = (time.monotonic() - self._begun) / 60
+        caption = f"{self._head}, {minutes:.0f} min; {self._now} {text}"
+        table: Table = Table(*self._rows[0], caption=caption)
+        for row in self._rows[1:]:
+            table.add_row(*row)
+        self._live.update(table)

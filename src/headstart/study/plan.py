@@ -1,0 +1,236 @@
+"""The pieces of work of a comparison, and what each of them waits for."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import backbones, baselines, modalities, objectives, tasks
+from headstart.data import budget
+from headstart.data.dataset import Dataset
+from headstart.errors import UserError
+from headstart.modalities.base import Modality
+from headstart.runs.folder import RunFolder
+from headstart.settings import Faults
+from headstart.study.config import ALL, CompareConfig
+from headstart.workflows import assemble
+from headstart.workflows.assemble import Component
+
+Way = Literal["fine-tuned", "linear probe", "neighbours", "scratch", "baseline"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A pre-training: one that is part of the comparison, or a finished run.
+
+    folder: the run's; given: whether it was there before.
+    backbone, modality: settings of its network and its data, for the twin from scratch.
+    """
+
+    name: str
+    folder: Path
+    given: bool
+    backbone: dict[str, Any]
+    modality: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the comparison. source: of a pre-trained one; twin: its rival from scratch."""
+
+    name: str
+    way: Way
+    source: Source | None = None
+    twin: str | None = None
+    backbone: str = ""  # of a network from scratch, as JSON
+    modality: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A piece of work. needs: names of those that must be done before."""
+
+    name: str
+    kind: Literal["pretrain", "features", "cell"]
+    needs: tuple[str, ...] = ()
+    source: Source | None = None
+    method: Method | None = None
+    labels: int | str = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is to be done, and on what."""
+
+    config: CompareConfig
+    folder: Path
+    dataset: Dataset
+    task: Component
+    sources: list[Source]
+    methods: list[Method]
+    items: list[Item]
+
+    def draw(self, labels: int | str, seed: int) -> NDArray[np.intp]:
+        """Positions within train of one draw of labels, validation included.
+
+        The very draw that `finetune` makes by the same numbers.
+        """
+        chosen = budget.choose(
+            self.dataset.train,
+            classes=self.task.cls.classes_apart,
+            labels=None if labels == ALL else int(labels),
+            per_class=None,
+            seed=seed,
+        )
+        return np.sort(np.concatenate([chosen.train, chosen.validation]))
+
+
+def make(config: CompareConfig, folder: Path, modality: Component, dataset: Dataset) -> Plan:
+    """The work that `config` asks for.
+
+    Raises:
+        UserError: something of it cannot be done; it is said before anything is begun.
+    """
+    faults = Faults()
+    task = assemble.component(tasks.table, config.task, _task_for(dataset), "task", faults)
+    faults.raise_if_any()
+    if "test" not in dataset.splits or not dataset.splits["test"].has_label.any():
+        raise UserError(f"the test split of {dataset.source} has no labels to compare by.")
+    sources = [_own(name, config, folder, modality) for name in config.objectives]
+    sources += [_given(Path(path), [s.name for s in sources]) for path in config.start]
+    methods = _methods(config, sources, modality, dataset.kind, framewise=_framewise(task))
+    plan = Plan(config, folder, dataset, task, sources, methods, [])
+    for labels in config.labels:
+        for seed in range(config.seeds):
+            plan.draw(labels, seed)  # refused now rather than in an hour
+    plan.items.extend(_items(plan))
+    return plan
+
+
+def check_objectives(modality: Component, fitted: Modality, names: tuple[str, ...]) -> None:
+    """Raises:
+    UserError: an objective does not learn from such samples, or there is none of that name.
+    """
+    for name in names:
+        faults = Faults()
+        chosen = assemble.component(objectives.table, {"name": name}, "", "objective", faults)
+        faults.raise_if_any()
+        assemble.check_reads(chosen, fitted.spec)
+    assert modality.cls is not None
+
+
+def _task_for(dataset: Dataset) -> str:
+    """As the data say; else regression of fractions, classification of everything else."""
+    if dataset.task is not None:
+        return dataset.task
+    targets = dataset.train.targets
+    return "regression" if targets is not None and targets.dtype.kind == "f" else "classification"
+
+
+def _framewise(task: Component) -> bool:
+    return bool(getattr(task.cls, "framewise", False))
+
+
+def _own(name: str, config: CompareConfig, folder: Path, modality: Component) -> Source:
+    faults = Faults()
+    objective = assemble.component(objectives.table, {"name": name}, "", "objective", faults)
+    default = modality.cls.default_backbone
+    if objective.cls is not None:
+        fit = assemble.fitting_backbones(objective.cls.needs)
+        if default not in fit:
+            others = getattr(modality.cls, "other_backbones", ())
+            default = next((other for other in others if other in fit), fit[0])
+    network = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
+    modality = assemble.suited(modality, network, config.pretrain.get("modality", {}), faults)
+    faults.raise_if_any()
+    return Source(name, folder / "pretrained" / name, False, network.plain(), modality.plain())
+
+
+def _given(path: Path, taken: list[str]) -> Source:
+    raw = RunFolder.open(path).read_config()
+    if raw.get("command") != "pretrain":
+        raise UserError(f"--from {path} is no pre-training run.")
+    name = path.resolve().name
+    if name in taken:
+        name = f"{path.resolve().parent.name}-{name}"
+    return Source(name, path, True, raw["backbone"], raw["modality"])
+
+
+def _methods(
+    config: CompareConfig,
+    sources: list[Source],
+    modality: Component,
+    kind: str,
+    *,
+    framewise: bool,
+) -> list[Method]:
+    twins: dict[str, Method] = {}
+    found: list[Method] = []
+    for source in sources:
+        key = json.dumps(source.backbone, sort_keys=True)
+        name = "from scratch" if not twins else f"from scratch ({source.backbone['name']})"
+        if any(twin.name == name for k, twin in twins.items() if k != key):
+            name = f"from scratch, as {source.name}"
+        twin = twins.setdefault(
+            key, Method(name, "scratch", backbone=key, modality=json.dumps(source.modality))
+        )
+        found.append(Method(source.name, "fine-tuned", source, twin.name))
+        if not framewise:
+            found.append(Method(f"{source.name}, linear probe", "linear probe", source, twin.name))
+            found.append(Method(f"{source.name}, neighbours", "neighbours", source, twin.name))
+    if not sources:
+        raw = config.backbone or {"name": modality.cls.default_backbone}
+        plain = json.dumps(modality.plain())
+        twins[""] = Method("from scratch", "scratch", backbone=json.dumps(raw), modality=plain)
+    suited = baselines.fitting(kind)
+    names = suited if config.baselines is None else list(config.baselines)
+    for name in names:
+        if kind not in baselines.table.load(name).kinds:
+            raise UserError(
+                f"the baseline '{name}' does not read data of kind '{kind}'.",
+                f"These do: {', '.join(suited)}.",
+            )
+    first = next(iter(twins.values())).name
+    rivals = [Method(name, "baseline", twin=first) for name in names if not framewise]
+    return [*found, *twins.values(), *rivals]
+
+
+def _items(plan: Plan) -> list[Item]:
+    found = [Item(f"pretrain-{s.name}", "pretrain", source=s) for s in plan.sources if not s.given]
+    there = {s.name for s in plan.sources if s.given}
+
+    def after(source: Source) -> tuple[str, ...]:
+        return () if source.name in there else (f"pretrain-{source.name}",)
+
+    if any(m.way == "linear probe" for m in plan.methods):
+        found += [Item(f"features-{s.name}", "features", after(s), s) for s in plan.sources]
+    for labels in plan.config.labels:
+        for seed in range(plan.config.seeds):
+            for method in plan.methods:
+                needs: tuple[str, ...] = ()
+                if method.source is not None:
+                    probed = method.way != "fine-tuned"
+                    needs = (f"features-{method.source.name}",) if probed else after(method.source)
+                name = f"{_slug(method.name)}-{labels}-{seed}"
+                found.append(Item(name, "cell", needs, None, method, labels, seed))
+    return found
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w]+", "-", name).strip("-")
+
+
+def modality_of(config: CompareConfig, dataset: Dataset) -> Component:
+    """The modality that reads the data, with the settings of `config`."""
+    faults = Faults()
+    raw = config.pretrain.get("modality", {})
+    found = assemble.component(modalities.table, raw, dataset.kind, "modality", faults)
+    faults.raise_if_any()
+    return assemble.reader(found, dataset)
