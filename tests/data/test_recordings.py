@@ -6,10 +6,12 @@ import soundfile
 
 from headstart.data import recordings
 from headstart.data.audit import audit
+from headstart.data.budget import choose
 from headstart.data.files import Unreadable
 from headstart.data.inputs import open_inputs
 from headstart.data.recordings import HEAD, decode, lengths, probe
 from headstart.data.sources import open_dataset
+from headstart.data.splits import cut
 from headstart.errors import UserError
 from sounds import tone, tones
 
@@ -165,3 +167,40 @@ def test_pictures_and_recordings_in_one_manifest_are_refused(tmp_path):
     (tmp_path / "list.csv").write_text("file,digit\na.wav,3\nb.png,7\n")
     with pytest.raises(UserError, match=r"recordings .a\.wav. and other files .b\.png"):
         open_dataset(str(tmp_path / "list.csv"))
+
+
+def test_splits_never_part_a_group(tmp_path):
+    folder = tones(tmp_path / "all", count=12)
+    rows = [
+        f"{path.relative_to(tmp_path)},{path.parent.name},s{i % 6}"
+        for i, path in enumerate(sorted(folder.rglob("*.wav")))
+    ]
+    (tmp_path / "list.csv").write_text("file,pitch,speaker\n" + "\n".join(rows) + "\n")
+    dataset = open_dataset(str(tmp_path / "list.csv"), group="speaker")
+    assert dataset.target_name == "pitch"
+    for seed in range(5):
+        kept, held = cut(dataset.train, 0.2, seed)
+        speakers = [set(dataset.train.take(rows).groups.tolist()) for rows in (kept, held)]
+        assert not speakers[0] & speakers[1]
+        assert len(kept) + len(held) == 24
+        assert 4 <= len(held) <= 8
+    chosen = choose(dataset.train, classes=True, labels=None, per_class=None, seed=0, share=0.3)
+    speakers = [
+        set(dataset.train.take(r).groups.tolist()) for r in (chosen.train, chosen.validation)
+    ]
+    assert speakers[0]
+    assert speakers[1]
+    assert not speakers[0] & speakers[1]
+    with pytest.raises(UserError, match="no column 'who'"):
+        open_dataset(str(tmp_path / "list.csv"), group="who")
+
+
+def test_tables_and_metadata_can_be_grouped_too(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,who,label\n" + "1,2,x,0\n3,4,y,1\n" * 5)
+    dataset = open_dataset(str(tmp_path / "t.csv"), group="who")
+    assert dataset.train.inputs.dtype.names == ("a", "b")
+    assert set(dataset.train.groups.tolist()) == {"x", "y"}
+    folder = tones(tmp_path / "all", count=1)
+    table = "file_name,who\nlow/0.wav,x\nhigh/0.wav,y\n"
+    (folder / "metadata.csv").write_text(table)
+    assert set(open_dataset(str(folder), group="who").train.groups.tolist()) == {"x", "y"}

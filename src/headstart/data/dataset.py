@@ -44,12 +44,15 @@ class Samples:
     labelled: `[N]` of bool, False where a target is missing; None when all are there.
     names: how each sample is called in messages and tables; by default as its file is called
         within the source, or its row number.
+    groups: `[N]`, which samples belong together (of one speaker, one patient): splits that are made
+        keep them so. None where all stand alone.
     """
 
     inputs: NDArray[Any] | Files
     targets: NDArray[Any] | None = None
     labelled: NDArray[np.bool_] | None = None
     names: Sequence[str] | None = None
+    groups: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -79,6 +82,7 @@ class Samples:
             None if self.targets is None else self.targets[index],
             None if self.labelled is None else self.labelled[index],
             named,
+            None if self.groups is None else self.groups[index],
         )
 
     def _named(self, index: NDArray[np.integer[Any]]) -> list[str] | None:

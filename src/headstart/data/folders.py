@@ -51,11 +51,13 @@ def read_folder(
     target: str | None = None,
     named: Mapping[str, Path] | None = None,
     sought: Sought = PICTURES,
+    group: str | None = None,
 ) -> Dataset:
     """Where pictures (or what else is sought) lie, with targets from folders or `metadata.csv`.
 
     target: the column of metadata.csv; without it class folders count first.
     named: split → its folder, where folders' names do not say.
+    group: the column of metadata.csv that says which files belong together.
 
     Raises:
         UserError: no pictures, pictures both loose and in class folders, no train split, or a
@@ -75,7 +77,7 @@ def read_folder(
         notes.append(f"{others.total():,} files that are not {sought.noun} were left out ({kinds})")
     files = _files(path, parts)
     targets, labelled, column = _targets(path, parts, files, target, notes)
-    whole = Samples(files, targets, labelled)
+    whole = Samples(files, targets, labelled, groups=_groups(path, parts, files, group))
     ends = np.cumsum([part.count for part in parts.values()])
     splits = {
         split: whole.take(np.arange(end - part.count, end))
@@ -216,11 +218,7 @@ def _targets(
     """Targets of all splits one after another, which are known, and their column's name."""
     folders = [entry for part in parts.values() for entry in part.folders]
     classes = {name for part in parts.values() for name in part.classes}
-    tables = [
-        folder
-        for folder in dict.fromkeys([path, *(part.root for part in parts.values())])
-        if (folder / _METADATA).is_file()
-    ]
+    tables = _tables(path, parts)
     if len(classes) > 1 and (target is None or (not tables and target == "label")):
         if tables:
             notes.append("targets are the class folders; --target takes a column of metadata.csv")
@@ -237,6 +235,24 @@ def _targets(
     if classes:
         notes.append(f"there is one folder, {classes.pop()}: it is no class, all are unlabelled")
     return None, None, None
+
+
+def _groups(
+    path: Path, parts: dict[str, _Part], files: Files, group: str | None
+) -> NDArray[Any] | None:
+    """What `group` says of each file."""
+    if group is None:
+        return None
+    tables = _tables(path, parts)
+    if not tables:
+        raise UserError(f"{path} has no metadata.csv that could hold a column '{group}'.")
+    return np.array(read_metadata(tables, [str(file) for file in files], group)[0])
+
+
+def _tables(path: Path, parts: dict[str, _Part]) -> list[Path]:
+    """Folders that hold a metadata.csv."""
+    folders = dict.fromkeys([path, *(part.root for part in parts.values())])
+    return [folder for folder in folders if (folder / _METADATA).is_file()]
 
 
 def _none(path: Path, others: Counter[str], sought: Sought) -> UserError:

@@ -9,7 +9,7 @@ photos/001.jpg,beagle,train
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +44,12 @@ def read_manifest(
     target: str | None = None,
     file_column: str | None = None,
     others: Mapping[str, Path] | None = None,
+    group: str | None = None,
 ) -> Dataset:
     """Paths of pictures with their targets; file names are relative to the manifest's folder.
 
     others: further splits, each with a manifest of its own; `path` is then train.
+    group: the column that says which files belong together.
 
     Raises:
         UserError: the file is malformed, has no column of files, names files that are not there,
@@ -55,7 +57,8 @@ def read_manifest(
     """
     given = {"train": path, **(others or {})}
     parts = [
-        _read(part, target, file_column, split if others else None) for split, part in given.items()
+        _read(part, target, file_column, split if others else None, group)
+        for split, part in given.items()
     ]
     if len({part.target for part in parts}) > 1:
         found = "; ".join(f"{part.table.path}: {part.target or 'none'}" for part in parts)
@@ -72,6 +75,9 @@ def read_manifest(
             f"{part.table.path}, {part.table.unit} {n}" for part in parts for n in part.table.lines
         ]
         samples = Samples(where, *parse_targets(values, lines))
+    if group is not None:
+        together = [value for part in parts for value in part.table.column(group)]
+        samples = replace(samples, groups=np.array(together))
     splits = {s: samples.take(np.flatnonzero(split == s)) for s in SPLITS if (split == s).any()}
     if "train" not in splits:
         raise UserError(f"{path} has no rows of the train split; found {', '.join(splits)}.")
@@ -94,7 +100,13 @@ def _kind(path: Path, files: list[Path]) -> Kind:
     return "audio" if heard else "image"
 
 
-def _read(path: Path, target: str | None, file_column: str | None, split: str | None) -> _Part:
+def _read(
+    path: Path,
+    target: str | None,
+    file_column: str | None,
+    split: str | None,
+    group: str | None,
+) -> _Part:
     """split: the one that all rows belong to; None lets a `split` column say."""
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         raise UserError(
@@ -103,7 +115,12 @@ def _read(path: Path, target: str | None, file_column: str | None, split: str | 
         )
     table = read_records(path)
     column = _file_column(table, file_column)
-    rest = [name for name in table.columns if name != column]
+    if group is not None and group not in table.columns:
+        raise UserError(
+            f"{path} has no column '{group}' to group by.",
+            f"Its columns: {', '.join(table.columns)}.",
+        )
+    rest = [name for name in table.columns if name not in (column, group)]
     by_column = next((n for n in rest if n.lower() == "split" and n != target), None)
     if by_column is None:
         splits = [split or "train"] * len(table.rows)

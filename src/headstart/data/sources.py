@@ -42,6 +42,7 @@ def open_dataset(
     time_column: str | None = None,
     kind: Kind | None = None,
     layout: Layout = "auto",
+    group: str | None = None,
 ) -> Dataset:
     """The samples of `source`, in the splits it has; 'train' is always among them.
 
@@ -55,13 +56,16 @@ def open_dataset(
     time_column: what the steps of a series are in order of.
     kind: of the samples, where a file could hold several.
     layout: of series of several channels.
+    group: the column that says which samples belong together (see `Samples`).
 
     Raises:
         UserError: there is no such source, nobody reads it, or something in it is wrong.
     """
     given = {"train": train, "validation": validation, "test": test}
     named = {split: value for split, value in given.items() if value is not None}
-    columns = _Columns(file_column, text_column, series_column, time_column, kind, layout)
+    columns = _Columns(
+        file_column, text_column, series_column, time_column, group, kind, layout
+    )
     separators = [os.sep, *([os.altsep] if os.altsep else [])]
     if source in NAMED and not any(separator in source for separator in separators):
         _refuse("a named data set", target=target, **columns.given, **named)
@@ -90,6 +94,7 @@ class _Columns:
     text: str | None
     series: str | None
     time: str | None
+    group: str | None
     kind: Kind | None
     layout: Layout
 
@@ -101,6 +106,7 @@ class _Columns:
             "text_column": self.text,
             "series_column": self.series,
             "time_column": self.time,
+            "group": self.group,
         }
 
 
@@ -153,8 +159,8 @@ def _folder(path: Path, target: str | None, named: dict[str, str], columns: _Col
     from headstart.data.folders import holds_recordings, read_folder
 
     sought = RECORDINGS if holds_recordings(path) else PICTURES
-    _refuse(f"a folder of {sought.noun}", **columns.given)
-    return read_folder(path, target, paths, sought)
+    _refuse(f"a folder of {sought.noun}", **{**columns.given, "group": None})
+    return read_folder(path, target, paths, sought, columns.group)
 
 
 def _manifests(
@@ -192,26 +198,26 @@ def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Da
     if columns.text is not None:
         from headstart.data.texts import read_text_column
 
-        _refuse("a column of texts", file_column=file_column)
+        _refuse("a column of texts", file_column=file_column, group=columns.group)
         return read_text_column(paths, columns.text, target)
     if train.suffix.lower() in (".parquet", ".arrow"):
         from headstart.data.arrow import has_pictures, read_picture_files
 
         if train.suffix.lower() == ".arrow" or (file_column is None and has_pictures(train)):
-            _refuse("a column of pictures", file_column=file_column)
+            _refuse("a column of pictures", file_column=file_column, group=columns.group)
             return read_picture_files(paths, target)
     from headstart.data.series_files import holds_lists
-    from headstart.data.tabular import lists_files, read_tables
+    from headstart.data.tabular import grouped, lists_files, read_tables
 
     if columns.kind is None and file_column is None and holds_lists(train):
         return _series(paths, target, columns)
 
     if file_column is None and not lists_files(train):
-        return read_tables(paths, target)
+        return grouped(read_tables(paths, target), columns.group)
     from headstart.data.manifest import read_manifest
 
     others = {split: part for split, part in paths.items() if split != "train"}
-    return read_manifest(train, target, file_column, others)
+    return read_manifest(train, target, file_column, others, columns.group)
 
 
 def _series(paths: dict[str, Path], target: str | None, columns: _Columns) -> Dataset:

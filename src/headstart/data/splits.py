@@ -35,14 +35,39 @@ def ensure_test(dataset: Dataset, seed: int) -> Dataset:
 
 
 def cut(samples: Samples, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices of the larger and the smaller part, both sorted; stratified by class if it can be."""
+    """Indices of the larger and the smaller part, both sorted; stratified by class if it can be.
+
+    Samples that belong together stay so: whole groups are drawn until the smaller part has its
+    share.
+
+    Raises:
+        UserError: all samples belong together.
+    """
     index = np.arange(len(samples))
+    if samples.groups is not None:
+        return _by_groups(samples.groups, share, seed)
     strata = _strata(samples)
     count = max(1, round(share * len(samples)))
     if strata is not None and count < len(np.unique(strata)):
         strata = None
     kept, held = train_test_split(index, test_size=count, random_state=seed, stratify=strata)
     return np.sort(kept), np.sort(held)
+
+
+def _by_groups(
+    groups: NDArray[Any], share: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    names, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < 2:
+        raise UserError(
+            f"all samples belong to the group '{names[0]}': no split can keep it together.",
+            "Leave --group out, or name the splits with --validation and --test.",
+        )
+    order = np.random.default_rng(seed).permutation(len(names))
+    before = np.cumsum(counts[order]) - counts[order]
+    drawn = order[:-1][before[:-1] < share * len(groups)]
+    held = np.isin(members, drawn)
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def _strata(samples: Samples) -> NDArray[Any] | None:

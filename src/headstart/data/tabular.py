@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,33 @@ def dataset_of(
         raise UserError(f"{train.where} has no row of train; found {', '.join(splits)}.")
     notes += _leaks(splits["train"], chosen)
     return Dataset(train.where, "table", splits, chosen, list(train.columns), notes)
+
+
+def grouped(dataset: Dataset, column: str | None) -> Dataset:
+    """A table whose rows belong together where a column says the same, which is not learned from.
+
+    Raises:
+        UserError: there is no such column, or no other to learn from.
+    """
+    if column is None:
+        return dataset
+    names = list(dataset.train.inputs.dtype.names)  # type: ignore[union-attr]
+    rest = [name for name in names if name != column]
+    if column not in names or not rest:
+        guess = nearest(column, names)
+        raise UserError(
+            f"{dataset.source} has no column '{column}' to group by, beside others.",
+            *([f"Did you mean {guess}?"] if guess else []),
+        )
+    splits = {
+        name: replace(
+            samples,
+            inputs=joined({other: samples.inputs[other] for other in rest}),  # type: ignore[call-overload]
+            groups=samples.inputs[column],  # type: ignore[call-overload]
+        )
+        for name, samples in dataset.splits.items()
+    }
+    return dataset.with_splits(splits)
 
 
 def lists_files(path: Path) -> bool:

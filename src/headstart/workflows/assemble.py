@@ -115,6 +115,7 @@ def open_source(config: DataConfig) -> Dataset:
         time_column=config.time_column,
         kind=config.kind,
         layout=config.layout,
+        group=config.group,
     )
     if config.kind not in (None, dataset.kind):
         raise UserError(

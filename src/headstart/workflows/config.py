@@ -24,6 +24,9 @@ class DataConfig(Settings):
         None, "column that names the series a row is a step of; makes a table one of series"
     )
     time_column: str | None = setting(None, "column that the steps of a series are in order of")
+    group: str | None = setting(
+        None, "column of what belongs together (a speaker, a patient): splits never part it"
+    )
     kind: Literal["image", "series", "table", "text"] | None = setting(
         None, "what the samples are, where a file could hold several kinds"
     )
