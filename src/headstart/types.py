@@ -59,6 +59,7 @@ class Spec:
     empty: what fills a sample up behind its end, where samples have ends of their own.
     windows: a sample may be up to so many times as long as `shape` says, along its last dimension,
         in batches of which each is as long as its longest needs.
+    step: seconds between columns of its last dimension; None where that is no time.
     """
 
     kind: SampleKind
@@ -71,6 +72,7 @@ class Spec:
     flagged: bool = False
     empty: float | None = None
     windows: int = 1
+    step: float | None = None
 
     @property
     def size(self) -> int:

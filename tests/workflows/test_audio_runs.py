@@ -38,3 +38,37 @@ def test_rate_channels_and_bits_do_not_change_the_answer(model, tmp_path):
 
 def test_an_encoder_embeds_recordings(model, folder):
     assert model.embed(str(folder / "low")).shape[0] == 20
+
+
+@pytest.fixture(scope="module")
+def strings(tmp_path_factory):
+    """Two or three tones after one another, and which they were."""
+    folder = tmp_path_factory.mktemp("strings")
+    generator = np.random.default_rng(0)
+    rows = ["file,said,speaker"]
+    for i in range(60):
+        names = generator.choice(["low", "high"], size=int(generator.integers(2, 4)))
+        parts = [np.zeros(800, np.float32)]
+        for name in names:
+            wave = tone({"low": 300, "high": 1_500}[name], 0.2, seed=i)
+            parts += [wave, np.zeros(int(generator.integers(400, 1_600)), np.float32)]
+        soundfile.write(folder / f"{i}.wav", np.concatenate(parts), 8_000)
+        rows.append(f"{i}.wav,{' '.join(names)},s{i % 5}")
+    (folder / "said.csv").write_text("\n".join(rows) + "\n")
+    return folder / "said.csv"
+
+
+def test_what_is_said_is_written_down_with_times(strings, tmp_path):
+    model = hs.finetune(
+        str(strings), target="said", group="speaker", task="transcription", steps=90,
+        batch_size=8, lr=5e-3, out=tmp_path / "run",
+    )  # fmt: skip
+    test = model.result["test"]
+    assert test["unit_error_rate"] < 0.2
+    assert test["unit_error_rate"] == test["word_error_rate"]
+    assert test["n"] == 12  # one speaker of five
+    answers = model.predict(strings.with_name("0.wav"))
+    words = answers["text"][0].split()
+    begins = [float(t.split("-")[0]) for t in answers["times"][0].split()[1::2]]
+    assert len(begins) == len(words)
+    assert begins == sorted(begins)

@@ -20,6 +20,8 @@ from headstart.errors import UserError
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Features, Spec
 
+GRID = 8  # columns: batches of recordings are cut to whole multiples
+
 
 class AudioConvConfig(Settings):
     """Its widths."""
@@ -72,7 +74,7 @@ class AudioConv(Backbone):
 
     def forward(self, batch: Batch) -> Features:
         """`[B, 1, M, W·T]` → pooled `[B, 2K]`, tokens `[B, W·t, K]`, mask `[B, W·t]`."""
-        parts = windows(batch.x, self.spec)
+        parts = windows(batch.x, self.spec, multiple=GRID)
         h = parts.x.contiguous(memory_format=torch.channels_last)
         for stage in self.stages:
             h = stage(h)  # [P, K, m, t]

@@ -35,6 +35,7 @@ class Backbone(nn.Module, ABC):
 
     dim: D of `Features.pooled` `[B, D]`.
     token_dim: D of `Features.tokens` `[B, T, D]`, 0 when there are no tokens.
+    stride: columns of the input's last dimension a token, where tokens follow one another in time.
     reads: kinds of `Spec` that it can be built for.
     dimensions: of the samples it is for: 3 for pictures, 2 for series, None for any.
     pretrained: whether it comes with weights (`begin_with`).
@@ -48,6 +49,7 @@ class Backbone(nn.Module, ABC):
     dimensions: ClassVar[int | None] = None
     dim: int
     token_dim: int = 0
+    stride: int = 1
     pretrained: bool = False
     rate: float = 1.0
 

@@ -42,12 +42,18 @@ class Windows:
         return whole.view(b, w * t, d), mask
 
 
-def windows(x: Tensor, spec: Spec) -> Windows:
-    """Samples `[B, ..., W·L]` cut into windows of `spec`'s length; the first always counts."""
+def windows(x: Tensor, spec: Spec, multiple: int = 0) -> Windows:
+    """Samples `[B, ..., W·L]` cut into windows of `spec`'s length; the first always counts.
+
+    multiple: where all fit into one window, it is only as long as the longest needs, in whole
+        multiples of so many columns; 0 for networks that need whole windows.
+    """
     size = spec.shape[-1]
     b, w = len(x), x.shape[-1] // size
     ends = lengths(x, spec)
     if w == 1:
+        if multiple:
+            x = x[..., : -(-int(ends.max()) // multiple) * multiple]
         return Windows(x, torch.arange(b, device=x.device), ends, (b, 1))
     parts = x.reshape(*x.shape[:-1], w, size).movedim(-2, 1).flatten(0, 1)  # [B·W, ..., L]
     first = torch.arange(w, device=x.device) * size

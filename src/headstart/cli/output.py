@@ -103,7 +103,13 @@ def print_table(rows: Sequence[Sequence[str]], *, numbers_from: int = 1) -> None
 
 
 # Figures of tasks that are told first, where classes and numbers have theirs.
-FIRST = {"entity_f1": "F1 of entities", "token_accuracy": "accuracy of words"}
+FIRST = {
+    "entity_f1": "F1 of entities",
+    "token_accuracy": "accuracy of words",
+    "unit_error_rate": "error rate of units",
+    "word_error_rate": "of words",
+    "character_error_rate": "of characters",
+}
 
 
 def headline(result: dict[str, Any]) -> list[str]:

@@ -149,7 +149,8 @@ def grouped(dataset: Dataset, column: str | None) -> Dataset:
     """
     if column is None:
         return dataset
-    names = list(dataset.train.inputs.dtype.names)  # type: ignore[union-attr]
+    assert isinstance(dataset.train.inputs, np.ndarray)
+    names = list(dataset.train.inputs.dtype.names or ())
     rest = [name for name in names if name != column]
     if column not in names or not rest:
         guess = nearest(column, names)

@@ -176,7 +176,13 @@ class Audio:
         """`(1, M, T)` for maps, bounded; `(1, L)` for waves."""
         if self.config.features == "wave":
             shape: tuple[int, ...] = (1, self.reading.window)
-            return Spec("continuous", shape, empty=0.0, windows=self.reading.windows)
+            return Spec(
+                "continuous",
+                shape,
+                empty=0.0,
+                windows=self.reading.windows,
+                step=1 / self.reading.rate,
+            )
         shape = (1, len(self.statistics.mean), self.reading.window // self.hop)
         return Spec(
             "continuous",
@@ -185,6 +191,7 @@ class Audio:
             high=self.statistics.high,
             empty=self.low,
             windows=self.reading.windows,
+            step=self.hop / self.reading.rate,
         )
 
     @property

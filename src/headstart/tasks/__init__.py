@@ -13,6 +13,10 @@ table = Table(
             "one of several classes a sample",
         ),
         "regression": ("headstart.tasks.regression:Regression", "one number a sample"),
+        "transcription": (
+            "headstart.tasks.transcription:Transcription",
+            "what is said in a recording, written down, with times",
+        ),
         "tagging": ("headstart.tasks.tagging:Tagging", "a tag for each word of a text"),
     },
 )

@@ -88,8 +88,11 @@ class Task(nn.Module, ABC):
         return len(targets)
 
     @abstractmethod
-    def trivial_loss(self, targets: Tensor) -> float:
-        """The loss of the best answer that is the same for every sample, encoded targets `[B]`."""
+    def trivial_loss(self, targets: Tensor) -> float | None:
+        """The loss of the best answer that is the same for every sample, encoded targets `[B]`.
+
+        None where that hangs on more than the targets.
+        """
 
     @abstractmethod
     def divergence(self, wanted: Tensor, outputs: Tensor) -> Tensor:

@@ -87,6 +87,8 @@ def finetune(
         splits = word_by_word(parts.modality, splits)
     assert splits["train"].targets is not None  # a budget holds what has labels
     state = kind.fit(parts.task.config, splits["train"].targets)
+    if kind.framewise and parts.modality.spec.step is not None:
+        state["seconds"] = parts.modality.spec.step * parts.encoder.stride
     task = kind(parts.task.config, kind.dim_of(parts.encoder), state)
     counts = {name: len(splits.get(name, ())) for name in ("train", "validation", "test", REST)}
     pretrained = config.start is not None or parts.encoder.pretrained
