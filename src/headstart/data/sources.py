@@ -185,7 +185,7 @@ def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Da
 
     train, file_column = paths["train"], columns.file
     if columns.kind == "series" or columns.series or columns.time:
-        _refuse("series", file_column=file_column, text_column=columns.text)
+        _refuse("series", file_column=file_column, text_column=columns.text, group=columns.group)
         return _series(paths, target, columns)
     if any(part.suffix.lower() in words.CONLL for part in paths.values()):
         _refuse("a CoNLL file", target=target, **columns.given)
