@@ -17,6 +17,7 @@ from headstart.backbones.vit import ViT
 from headstart.baselines.boosters import LightGBM, XGBoost
 from headstart.baselines.numbers import Boosting
 from headstart.baselines.pictures import Gradients
+from headstart.baselines.recordings import MFCC, Machine
 from headstart.baselines.texts import TfIdf
 from headstart.data.dataset import Dataset
 from headstart.export.onnx import Onnx
@@ -110,7 +111,7 @@ _ = (AudioConv,)
 _ = (Onnx, Program, Weights)
 _ = (ServedAnswers.predictions,)
 _ = (MLflow, TensorBoard, Trackio, WandB)
-_ = (Boosting, Gradients, TfIdf)
+_ = (Boosting, Gradients, MFCC, Machine.get_params, TfIdf)
 _ = (
     SeriesStrengths.wander,
     SeriesStrengths.magnitude,

@@ -20,6 +20,7 @@ from headstart.errors import UserError
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Features, Spec
 
+COLOURED = 2  # stages whose statistics tell the voice and the microphone
 GRID = 8  # columns: batches of recordings are cut to whole multiples
 
 
@@ -35,6 +36,9 @@ class AudioConvConfig(Settings):
     reach: int = setting(7, "tokens that such a convolution looks at", flag="")
     activation: str = setting("silu", "between layers, by name", flag="activation")
     dropout: float = setting(0.0, "share of channels dropped before each halving")
+    mixstyle: float = setting(
+        0.0, "share of batches whose recordings borrow one another's colour (MixStyle)", flag=""
+    )
 
 
 class AudioConv(Backbone):
@@ -76,8 +80,10 @@ class AudioConv(Backbone):
         """`[B, 1, M, W·T]` → pooled `[B, 2K]`, tokens `[B, W·t, K]`, mask `[B, W·t]`."""
         parts = windows(batch.x, self.spec, multiple=GRID)
         h = parts.x.contiguous(memory_format=torch.channels_last)
-        for stage in self.stages:
+        for i, stage in enumerate(self.stages):
             h = stage(h)  # [P, K, m, t]
+            if self.training and self.config.mixstyle and i < COLOURED:
+                h = mixed_styles(h, self.config.mixstyle)
         h = self.flat(h.flatten(1, 2).transpose(1, 2))  # [P, t, D]
         for block in self.context:
             h = block(h)
@@ -128,6 +134,24 @@ class Context(nn.Module):
         """`[P, t, D]` → the same."""
         mixed = self.along(h.transpose(1, 2)).transpose(1, 2)
         return h + self.last(self.act(self.wide(self.norm(mixed))))  # type: ignore[no-any-return]
+
+
+def mixed_styles(h: Tensor, share: float) -> Tensor:
+    """Features whose means and deviations over time are partly another recording's.
+
+    MixStyle (Zhou et al., 2021, arXiv:2104.02008) with statistics of each band of pitch, as for
+    sounds (Kim et al., 2022, arXiv:2206.12513). h: `[P, K, m, t]`; proportions follow
+    Beta(0.1, 0.1).
+    """
+    if float(torch.rand(())) >= share or len(h) < 2:
+        return h
+    mean = h.mean(dim=3, keepdim=True)
+    std = (h.var(dim=3, keepdim=True, correction=0) + 1e-5).sqrt()
+    mean, std = mean.detach(), std.detach()
+    own = torch.distributions.Beta(0.1, 0.1).sample((len(h), 1, 1, 1)).to(h)
+    other = torch.randperm(len(h)).to(h.device)
+    plain = (h - mean) / std
+    return plain * torch.lerp(std[other], std, own) + torch.lerp(mean[other], mean, own)
 
 
 def _convolution(

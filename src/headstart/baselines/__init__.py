@@ -25,6 +25,10 @@ table = Table(
             "headstart.baselines.texts:TfIdf",
             "logistic or ridge regression on words and pieces of words, weighted by rarity",
         ),
+        "mfcc": (
+            "headstart.baselines.recordings:MFCC",
+            "a support vector machine on cepstral coefficients",
+        ),
         "linear": (
             "headstart.baselines.numbers:Linear",
             "logistic or ridge regression on the columns",

@@ -56,6 +56,8 @@ def choose(
     """
     if labels is not None and per_class is not None:
         raise UserError("--labels and --labels-per-class say the same thing: give one of them.")
+    if share is not None and not 0 <= share < 1:
+        raise UserError(f"--validation-share must be 0 or more and less than 1, not {share:g}.")
     known = np.flatnonzero(samples.has_label)
     if len(known) == 0:
         raise UserError("fine-tuning needs labels, and the train split has none.")

@@ -63,9 +63,7 @@ def open_dataset(
     """
     given = {"train": train, "validation": validation, "test": test}
     named = {split: value for split, value in given.items() if value is not None}
-    columns = _Columns(
-        file_column, text_column, series_column, time_column, group, kind, layout
-    )
+    columns = _Columns(file_column, text_column, series_column, time_column, group, kind, layout)
     separators = [os.sep, *([os.altsep] if os.altsep else [])]
     if source in NAMED and not any(separator in source for separator in separators):
         _refuse("a named data set", target=target, **columns.given, **named)

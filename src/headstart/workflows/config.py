@@ -80,6 +80,11 @@ class FinetuneConfig(Settings):
     baselines: bool = setting(
         True, "of a table, fit linear and boosted models too on the same labels, and say who wins"
     )
+    validation_share: float | None = setting(
+        None,
+        "share of the labels that chooses the best weights, 0 to keep the last; by default a tenth"
+        " where there are 20 a class",
+    )
     modality: dict[str, Any] = setting(factory=dict, help="settings of the kind of data", flag="")
     backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
     task: dict[str, Any] = setting(factory=dict, help="what the labels ask for, by name", flag="")

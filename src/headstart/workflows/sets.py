@@ -69,7 +69,7 @@ def cut_sets(config: FinetuneConfig, dataset: Dataset, *, classes: bool) -> dict
         labels=config.labels,
         per_class=config.labels_per_class,
         seed=config.seed if config.label_seed is None else config.label_seed,
-        share=0.0 if use_own else None,
+        share=0.0 if use_own else config.validation_share,
         equal=config.label_draw == "equal",
     )
     nobody = train.take(np.arange(0))

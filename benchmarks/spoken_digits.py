@@ -1,0 +1,192 @@
+"""Spoken digits: the official split, ten labels a class, and speakers never heard.
+
+    python benchmarks/spoken_digits.py DIGITS --out DIR [--protocols official few unheard]
+        [--speakers theo ...] [--draws 5] [--pretrain-minutes 10] [--minutes 5] [--quick]
+
+DIGITS holds `{digit}_{speaker}_{index}.wav` (Free Spoken Digit Dataset). official: train is index 5
+and up, test 0 to 4, all labels. few: the same, of which ten labels a class are known, the rest
+being pre-trained on without. unheard: all recordings of one speaker are the test, all others' are train,
+one speaker after another; the encoder never heard that speaker either.
+
+Each protocol reports fine-tuning from a pre-trained encoder, the same network from scratch for the
+same time, a linear probe, and cepstral coefficients with a support vector machine. Nothing is
+chosen on test recordings: the settings below are the same for all speakers. Finished runs are read, not
+repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import yaml
+
+import headstart as hs
+from headstart.baselines.base import fit
+from headstart.data.sources import open_dataset
+from headstart.modalities.audio import Audio, AudioConfig
+from headstart.tasks.classification import Classification, ClassificationConfig
+
+OFFICIAL = 5  # recordings of each digit and speaker that are test
+# Voices differ in pitch, tract, pace and microphone: all of these are drawn wide, and equalised.
+WIDE = {
+    "speed": 0.25, "warp": 0.2, "gain": 6.0, "noise": 0.15, "noise_share": 0.7, "equaliser": 12.0,
+    "room": 0.1, "mask_mels": 0.2, "mask_time": 0.15, "shift": 0.1,
+}  # fmt: skip
+SETTINGS: dict[str, dict[str, Any]] = {
+    "official": {},
+    "few": {"modality": {"augment": WIDE}},
+    "unheard": {"modality": {"augment": WIDE}, "backbone": {"mixstyle": 0.5, "dropout": 0.1}},
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pair of train and test. labels: a class; None for all. seed: of the draw of labels."""
+
+    protocol: str
+    name: str
+    data: Path
+    labels: int | None = None
+    seed: int = 0
+
+
+def recordings(digits: Path) -> list[tuple[Path, str, str, int]]:
+    """File, digit, speaker and index of each."""
+    found = []
+    for file in sorted(digits.glob("*.wav")):
+        digit, speaker, index = file.stem.split("_")
+        found.append((file.resolve(), digit, speaker, int(index)))
+    if not found:
+        raise SystemExit(f"{digits} holds no {{digit}}_{{speaker}}_{{index}}.wav")
+    return found
+
+
+def manifest(path: Path, digits: Path, held: str | None) -> Path:
+    """A list of all recordings; test are those of the speaker `held`, or the official ones."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "digit", "speaker", "split"])
+        for name, digit, speaker, index in recordings(digits):
+            test = index < OFFICIAL if held is None else speaker == held
+            rows.writerow([name, digit, speaker, "test" if test else "train"])
+    return path
+
+
+def cases(options: argparse.Namespace) -> Iterator[Case]:
+    """What is asked for, the quickest first."""
+    out: Path = options.out
+    whole = manifest(out / "official.csv", options.digits, None)
+    speakers = options.speakers or sorted({row[2] for row in recordings(options.digits)})
+    if "official" in options.protocols:
+        yield Case("official", "all", whole)
+    if "few" in options.protocols:
+        for seed in range(options.draws):
+            yield Case("few", f"draw-{seed}", whole, 10, seed)
+    if "unheard" in options.protocols:
+        for speaker in speakers:
+            data = manifest(out / f"without-{speaker}.csv", options.digits, speaker)
+            yield Case("unheard", speaker, data)
+
+
+def finished(path: Path) -> hs.Run | None:
+    """The run in a folder, if it is done."""
+    return hs.load(path) if (path / "result.json").exists() else None
+
+
+def settings(out: Path, protocol: str, *groups: str) -> Path:
+    """A file of a protocol's settings, of those groups."""
+    path = out / f"{protocol}-{'-'.join(groups)}.yaml"
+    known = {name: SETTINGS[protocol][name] for name in groups if name in SETTINGS[protocol]}
+    path.write_text(yaml.safe_dump(known), encoding="utf-8")
+    return path
+
+
+def encoder(case: Case, options: argparse.Namespace) -> hs.Run:
+    """Pre-trained on a case's train, without labels; shared by draws."""
+    name = "official" if case.protocol in ("official", "few") else f"without-{case.name}"
+    out = options.out / "encoders" / name
+    return finished(out) or hs.pretrain(
+        str(case.data), target="digit", objective=options.objective, out=out, overwrite=True,
+        config=settings(options.out, case.protocol, "modality", "backbone"),
+        **options.pretraining,
+    )  # fmt: skip
+
+
+def measured(case: Case, options: argparse.Namespace) -> dict[str, float]:
+    """Accuracy on test of each way."""
+    start = encoder(case, options)
+    ways: dict[str, dict[str, Any]] = {
+        "pre-trained": {"start": start},
+        "scratch": {"config": settings(options.out, case.protocol, "modality", "backbone")},
+        "probe": {"start": start, "mode": "frozen"},
+    }
+    found = {}
+    for way, how in ways.items():
+        out = options.out / case.protocol / case.name / way
+        run = finished(out) or hs.finetune(
+            str(case.data), target="digit", labels_per_class=case.labels, seed=case.seed,
+            validation_share=0.0, ema=0.998, out=out, overwrite=True, **how, **options.tuning,
+        )  # fmt: skip
+        found[way] = run.result["test"]["accuracy"]
+        print(f"{case.protocol} {case.name} {way}: {found[way]:.2%}", flush=True)
+    found["mfcc"] = classical(case)
+    return found
+
+
+def classical(case: Case) -> float:
+    """Cepstral coefficients and a support vector machine on the same labels."""
+    from headstart.data.budget import choose
+
+    dataset = open_dataset(str(case.data), target="digit")
+    drawn = choose(
+        dataset.train, classes=True, labels=None, per_class=case.labels, seed=case.seed, share=0.0
+    )
+    train, test = dataset.train.take(drawn.train), dataset.splits["test"]
+    modality = Audio.fit(dataset.train, AudioConfig())
+    state = Classification.fit(ClassificationConfig(), train.targets)
+    task = Classification(ClassificationConfig(), 1, state)
+    outputs = fit("mfcc", train, modality, task, seed=case.seed).outputs(test)
+    return float(task.figures(outputs, task.encode(test.targets, "test"))["accuracy"])
+
+
+def main() -> None:
+    """Run what is asked for, print and keep the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("digits", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--protocols", nargs="+", choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument("--speakers", nargs="+")
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--objective", default="simclr")
+    parser.add_argument("--pretrain-minutes", type=float, default=10)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--quick", action="store_true", help="a few steps: does it run?")
+    options = parser.parse_args()
+    options.pretraining = {"steps": 3} if options.quick else {"minutes": options.pretrain_minutes}
+    options.tuning = {"steps": 3} if options.quick else {"minutes": options.minutes}
+    options.out.mkdir(parents=True, exist_ok=True)
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for case in cases(options):
+        found.setdefault(case.protocol, {})[case.name] = measured(case, options)
+        (options.out / "figures.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    for protocol, each in found.items():
+        for way in next(iter(each.values())):
+            values = [one[way] for one in each.values()]
+            print(
+                f"{protocol} {way}: mean {mean(values):.2%}, worst {min(values):.2%},"
+                f" best {max(values):.2%} of {len(values)}"
+            )
+
+
+if __name__ == "__main__":
+    main()
