@@ -5,13 +5,13 @@
 
 DIGITS holds `{digit}_{speaker}_{index}.wav` (Free Spoken Digit Dataset). official: train is index 5
 and up, test 0 to 4, all labels. few: the same, of which ten labels a class are known, the rest
-being pre-trained on without. unheard: all recordings of one speaker are the test, all others' are train,
-one speaker after another; the encoder never heard that speaker either.
+being pre-trained on without. unheard: all recordings of one speaker are the test, those of all
+others train, one speaker after another; the encoder never heard that speaker either.
 
 Each protocol reports fine-tuning from a pre-trained encoder, the same network from scratch for the
 same time, a linear probe, and cepstral coefficients with a support vector machine. Nothing is
-chosen on test recordings: the settings below are the same for all speakers. Finished runs are read, not
-repeated.
+chosen on test recordings: the settings below are the same for all speakers. Finished runs are read,
+not repeated.
 """
 
 from __future__ import annotations
