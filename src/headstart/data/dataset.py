@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data.files import Files
+
+if TYPE_CHECKING:
+    from headstart.data.corpus import Corpus
 
 Kind = Literal["image", "series", "table", "text", "audio"]
 SPLITS = ("train", "validation", "test")
@@ -39,7 +42,8 @@ class Numbered(Sequence[str]):
 class Samples:
     """One split.
 
-    inputs: an array `[N, ...]` (of str for texts, tuples of them for words), or where N files lie.
+    inputs: an array `[N, ...]` (of str for texts, tuples of them for words), where N files lie, or
+        texts that are streamed.
     targets: `[N]` of int, float or str as the source gave them, or None when there are none.
     labelled: `[N]` of bool, False where a target is missing; None when all are there.
     names: how each sample is called in messages and tables; by default as its file is called
@@ -48,7 +52,7 @@ class Samples:
         keep them so. None where all stand alone.
     """
 
-    inputs: NDArray[Any] | Files
+    inputs: NDArray[Any] | Files | Corpus
     targets: NDArray[Any] | None = None
     labelled: NDArray[np.bool_] | None = None
     names: Sequence[str] | None = None
@@ -68,7 +72,7 @@ class Samples:
         """What to call one sample."""
         if self.names is not None:
             return self.names[index]
-        return self.inputs.label(index) if isinstance(self.inputs, Files) else str(index)
+        return str(index) if isinstance(self.inputs, np.ndarray) else self.inputs.label(index)
 
     def take(self, index: NDArray[np.integer[Any]]) -> Samples:
         """The samples at `index`, in that order."""
@@ -86,6 +90,9 @@ class Samples:
         )
 
     def _named(self, index: NDArray[np.integer[Any]]) -> list[str] | None:
+        if not isinstance(self.inputs, np.ndarray | Files):
+            texts, called = self.inputs.take(index)
+            return Samples(texts, names=called)
         names = self.names
         if names is None and not isinstance(self.inputs, Files):
             names = range(len(self))  # type: ignore[assignment]

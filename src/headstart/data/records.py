@@ -10,6 +10,7 @@ from headstart.data.csvs import Csv, read_csv, read_text
 from headstart.errors import UserError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+SEVERAL = "|"  # stands between the labels of one cell; alone: there are none
 
 
 def read_records(path: Path) -> Csv:
@@ -57,12 +58,24 @@ def _json_lines(path: Path) -> Csv:
 
 
 def _cell(value: Any, path: Path, line: int, column: str) -> str:
-    if isinstance(value, dict | list):
-        raise UserError(
-            f"{path}, line {line}, column '{column}': expected text or a number, found"
-            f" {type(value).__name__}."
-        )
+    where = f"{path}, line {line}, column '{column}'"
+    if isinstance(value, list):
+        return _several(value, where)
+    if isinstance(value, dict):
+        raise UserError(f"{where}: expected text or a number, found {type(value).__name__}.")
     return "" if value is None else str(value).strip()
+
+
+def _several(values: list[Any], where: str) -> str:
+    """A list of names as one cell, parted by `|`; an empty one is `|`."""
+    for value in values:
+        name = str(value).strip()
+        if isinstance(value, dict | list) or value is None or not name or SEVERAL in name:
+            raise UserError(
+                f"{where}: {value!r} in a list is no label; expected text without '{SEVERAL}', or a"
+                " number."
+            )
+    return SEVERAL.join(str(value).strip() for value in values) or SEVERAL
 
 
 def _parquet(path: Path) -> Csv:
@@ -73,12 +86,31 @@ def _parquet(path: Path) -> Csv:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} is not a readable Parquet file ({error}).") from error
-    names = [f.name for f in table.schema if not pa.types.is_nested(f.type) and f.name is not None]
+    names = [f.name for f in table.schema if _readable(f.type) and f.name is not None]
     doubled = [name for name in names if names.count(name) > 1]
     if doubled:
         raise UserError(f"{path} has several columns called '{doubled[0]}'.", "Rename them.")
     if not names or not table.num_rows:
         raise UserError(f"{path} has no rows of text or numbers.")
-    values = [["" if v is None else str(v) for v in table[name].to_pylist()] for name in names]
+    values = [
+        [_parquet_cell(v, path, i, name) for i, v in enumerate(table[name].to_pylist())]
+        for name in names
+    ]
     rows = [list(row) for row in zip(*values, strict=True)]
     return Csv(path, names, rows, list(range(len(rows))), unit="row")
+
+
+def _parquet_cell(value: Any, path: Path, row: int, column: str) -> str:
+    if isinstance(value, list):
+        return _several(value, f"{path}, row {row}, column '{column}'")
+    return "" if value is None else str(value)
+
+
+def _readable(kind: Any) -> bool:
+    """Text, numbers, and lists of names or whole numbers: several labels."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        inner = kind.value_type
+        return bool(pa.types.is_string(inner) or pa.types.is_integer(inner))
+    return not pa.types.is_nested(kind)

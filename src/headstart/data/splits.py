@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from headstart.data.corpus import Corpus
 from headstart.data.dataset import Dataset, Samples
 from headstart.errors import UserError
 
@@ -28,10 +29,19 @@ def ensure_test(dataset: Dataset, seed: int) -> Dataset:
             f"{dataset.source} has {len(train)} samples: too few to set a test split apart.",
             "Give more samples, or name a test split with --test.",
         )
-    kept, held = cut(train, TEST_SHARE, seed)
+    kept, held = parted(train, TEST_SHARE, seed)
     note = f"no test split was found: {len(held):,} of {len(train):,} samples were set apart"
-    splits = {**dataset.splits, "train": train.take(kept), "test": train.take(held)}
+    splits = {**dataset.splits, "train": kept, "test": held}
     return dataset.with_splits(splits, f"{note} (seed {seed})")
+
+
+def parted(samples: Samples, share: float, seed: int) -> tuple[Samples, Samples]:
+    """The larger and the smaller part, as `cut` makes them; streamed texts are cut by blocks."""
+    if isinstance(samples.inputs, Corpus):
+        rest, apart = samples.inputs.parted(share, seed)
+        return Samples(rest), Samples(apart)
+    kept, held = cut(samples, share, seed)
+    return samples.take(kept), samples.take(held)
 
 
 def cut(samples: Samples, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

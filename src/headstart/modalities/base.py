@@ -7,8 +7,10 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from headstart.data.corpus import Corpus
 from headstart.data.dataset import Samples
 from headstart.data.decoding import Decoding
+from headstart.data.rows import RowParts
 from headstart.types import Spec
 
 Strength = Literal["weak", "strong"]
@@ -20,6 +22,15 @@ class Stretchy(Protocol):
 
     def stretches(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
         """As `Modality.tensor`, for learners that take any stretch of samples."""
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A modality whose samples may be too many to be held: texts."""
+
+    def streamed(self, texts: Corpus, *, packed: bool) -> RowParts:
+        """Their rows; packed: for learners that take any stretch of text."""
         ...
 
 

@@ -7,7 +7,7 @@ of text: several texts then follow one another without padding, each with its BE
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from headstart.data import snapshots
+from headstart.data.caches import fingerprint
+from headstart.data.corpus import Corpus
 from headstart.data.dataset import Samples
+from headstart.data.rows import RowParts, Rows
 from headstart.errors import UserError
 from headstart.modalities import tokenizer as tokenizers
 from headstart.modalities import words
@@ -26,7 +29,8 @@ from headstart.modalities.base import Strength
 from headstart.settings import Settings, setting
 from headstart.types import Spec
 
-CHUNK = 4_096  # texts that are encoded at once
+CHUNK, CHARACTERS = 4_096, 2**21  # texts that are encoded at once, and what they hold at most
+AT_ONCE = 2**17  # tokens that are written at once
 PACKED_FROM = 0.5  # windows that a text fills on average, from which packing pays
 MOST_WINDOWS = 8  # of a text that is read whole
 
@@ -192,6 +196,34 @@ class Text:
         flat = torch.tensor(stream[: rows * self.window], dtype=self._dtype)
         return flat.view(rows, self.window), []
 
+    def streamed(self, texts: Corpus, *, packed: bool) -> RowParts:
+        """Rows of texts that do not fit in memory, of one window each.
+
+        packed: texts follow one another in full windows; else a row is a text, or its beginning.
+        """
+        width = self.window
+        key = fingerprint(
+            texts.stamp, self.tokenizer.to_str(), str((width, packed, self.spaced)), "tokens 1"
+        )
+        dtype = str(self._dtype).removeprefix("torch.")
+        return RowParts(key, width, dtype, self._parts(texts, dtype, packed=packed))
+
+    def _parts(self, texts: Corpus, dtype: str, *, packed: bool) -> Iterator[Rows]:
+        v, width = self.vocabulary, self.window
+        stream: list[int] = []
+        for ids in _encoded(self.tokenizer, texts, spaced=self.spaced):
+            if packed:
+                stream += [v.begin, *ids, v.end]
+            else:
+                row = [v.begin, *ids[: width - 2], v.end]
+                stream += [*row, *[v.pad] * (width - len(row))]
+            if len(stream) >= AT_ONCE:
+                whole = len(stream) - len(stream) % width
+                yield np.array(stream[:whole], dtype).reshape(-1, width)
+                del stream[:whole]
+        if whole := len(stream) - len(stream) % width:
+            yield np.array(stream[:whole], dtype).reshape(-1, width)
+
     @property
     def decoding(self) -> None:
         """Texts come decoded."""
@@ -243,18 +275,32 @@ class Text:
 
 
 def _texts(samples: Samples) -> Sequence[str]:
+    if isinstance(samples.inputs, Corpus):
+        return samples.inputs.sample()
     assert isinstance(samples.inputs, np.ndarray)  # whole files were read when they were found
     texts = samples.inputs.tolist()
     return [" ".join(text) if isinstance(text, tuple) else text for text in texts]
 
 
-def _encoded(tokenizer: Tokenizer, texts: Sequence[str], *, spaced: bool) -> Iterator[list[int]]:
-    for start in range(0, len(texts), CHUNK):
-        part = list(texts[start : start + CHUNK])
-        if spaced:
-            part = [tokenizers.spaced(text) for text in part]
-        for found in tokenizer.encode_batch_fast(part, add_special_tokens=False):
+def _encoded(tokenizer: Tokenizer, texts: Iterable[str], *, spaced: bool) -> Iterator[list[int]]:
+    for part in _portions(texts):
+        whole = [tokenizers.spaced(text) for text in part] if spaced else part
+        for found in tokenizer.encode_batch_fast(whole, add_special_tokens=False):
             yield found.ids
+
+
+def _portions(texts: Iterable[str]) -> Iterator[list[str]]:
+    """So many texts that all their tokens together take little memory."""
+    part: list[str] = []
+    total = 0
+    for text in texts:
+        part.append(text)
+        total += len(text)
+        if len(part) >= CHUNK or total >= CHARACTERS:
+            yield part
+            part, total = [], 0
+    if part:
+        yield part
 
 
 def _notes(text: Text, lengths: NDArray[np.int64], *, trained: bool) -> list[str]:

@@ -10,6 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from headstart.data.corpus import Corpus
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
 from headstart.report import answers, curves, lines, maps, pictures
@@ -63,6 +64,8 @@ def _test(run: LoadedRun) -> tuple[Tensor, Samples]:
     if len(samples) > most:
         some = np.random.default_rng(0).permutation(len(samples))[:most]
         samples = samples.take(np.sort(some))
+    elif isinstance(samples.inputs, Corpus):
+        samples = samples.take(np.arange(len(samples)))
     x, bad = run.modality.tensor(samples, on_bad="skip")
     if bad:
         good = np.setdiff1d(np.arange(len(samples)), bad)

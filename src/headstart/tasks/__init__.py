@@ -12,6 +12,10 @@ table = Table(
             "headstart.tasks.classification:Classification",
             "one of several classes a sample",
         ),
+        "multilabel": (
+            "headstart.tasks.multilabel:MultiLabel",
+            "several labels a sample, parted by |, or none",
+        ),
         "regression": ("headstart.tasks.regression:Regression", "one number a sample"),
         "transcription": (
             "headstart.tasks.transcription:Transcription",

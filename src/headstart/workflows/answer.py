@@ -194,7 +194,7 @@ def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
         given = {name: value for name, value in vars(data).items() if value is not None}
         # The split that was made then is made again, whatever seed the question comes with.
         same = {**vars(learned), **given, "split_seed": learned.split_seed}
-        dataset = assemble.open_data(DataConfig(**same))
+        dataset = assemble.open_data(DataConfig(**same), labels=run.task is not None)
     else:
         named = data.target or (learned.target if _columns(run) else None)
         dataset = assemble.open_source(replace(data, target=named))

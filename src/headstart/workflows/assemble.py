@@ -13,6 +13,7 @@ import torch
 
 from headstart import __version__, backbones, modalities, objectives
 from headstart.backbones.base import Backbone
+from headstart.data.corpus import open_corpus
 from headstart.data.dataset import Dataset
 from headstart.data.sources import open_dataset
 from headstart.data.splits import ensure_test
@@ -29,6 +30,9 @@ from headstart.types import Spec
 from headstart.workflows.config import DataConfig
 
 Say = Callable[[str], None]
+# What texts may take in memory where nothing was said; not what is free just now, for a run that is
+# resumed must read them in the same way.
+MOST_HELD = 6 * 10**9
 MINUTE_BATCHES = ((2_000, 32), (20_000, 64), (10**9, 128))
 
 
@@ -82,17 +86,30 @@ def reader(chosen: Component, dataset: Dataset | None) -> Component:
     return chosen
 
 
-def open_data(config: DataConfig, modality: Mapping[str, Any] | None = None) -> Dataset:
+def open_data(
+    config: DataConfig, modality: Mapping[str, Any] | None = None, *, labels: bool = True
+) -> Dataset:
     """Read the source and make the splits it lacks.
 
     modality: its settings, whose name says what the samples are where `config` does not.
+    labels: whether they are wanted; texts without may be streamed.
 
     Pre-training and every draw of labels must agree on what is test, so this hangs on a seed of
     its own.
     """
     if config.kind is None and (modality or {}).get("name") == "series":
         config = replace(config, kind="series")
-    return ensure_test(open_source(config), config.split_seed)
+    found = None if labels or config.kind not in (None, "text") else _streamed(config)
+    return ensure_test(found or open_source(config), config.split_seed)
+
+
+def _streamed(config: DataConfig) -> Dataset | None:
+    """Texts that are too many to be held, for those who want no labels; None for all other data."""
+    limit = config.max_memory.amount if config.max_memory else MOST_HELD
+    named = {"train": config.train, "validation": config.validation, "test": config.test}
+    if not config.path or config.train is not None or config.file_column is not None:
+        return None
+    return open_corpus(config.path, config.text_column, named, limit)
 
 
 def open_source(config: DataConfig) -> Dataset:

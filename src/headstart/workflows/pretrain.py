@@ -11,7 +11,7 @@ from headstart import backbones, modalities, objectives
 from headstart.backbones.base import Backbone
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.loader import Loader
-from headstart.data.splits import cut
+from headstart.data.splits import parted
 from headstart.errors import UserError
 from headstart.modalities.base import Modality, Stretchy, Windowed
 from headstart.parts.learner import Learner
@@ -155,7 +155,7 @@ def _components(
     if dataset is None and not (
         early.lines or faults.lines
     ):  # a misspelt name need not wait for the data
-        dataset = assemble.open_data(config.data, config.modality)
+        dataset = assemble.open_data(config.data, config.modality, labels=config.probe)
     kind = config.modality.get("name") or (dataset.kind if dataset else "image")
     modality = assemble.component(modalities.table, config.modality, kind, "modality", faults)
     modality = assemble.reader(modality, dataset)
@@ -180,8 +180,8 @@ def _splits(dataset: Dataset, seed: int) -> dict[str, Samples]:
     if "validation" in dataset.splits:
         splits["validation"] = dataset.splits["validation"]
     elif len(train) >= 200:
-        kept, apart = cut(train, min(HELD_OUT, 2_000 / len(train)), seed)
-        splits = {"train": train.take(kept), "validation": train.take(apart)}
+        kept, apart = parted(train, min(HELD_OUT, 2_000 / len(train)), seed)
+        splits = {"train": kept, "validation": apart}
     return splits
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -10,13 +11,15 @@ from torch import Tensor
 
 from headstart.data import memory
 from headstart.data.bucketed import Bucketed
+from headstart.data.corpus import Corpus
 from headstart.data.dataset import Samples
 from headstart.data.decoding import Decoding
 from headstart.data.files import Files, Places
 from headstart.data.loader import Loader, Resident
+from headstart.data.rows import DiskRows, kept_rows
 from headstart.data.streamed import Reader, Streamed, read_resident
 from headstart.errors import UserError
-from headstart.modalities.base import Modality
+from headstart.modalities.base import Modality, Streaming
 from headstart.settings.sizes import in_words
 from headstart.workflows.config import DataConfig
 
@@ -60,6 +63,7 @@ class Supply:
         self._say = say
         self._rows = rows or modality.tensor
         self._readers: dict[int, Reader] = {}
+        self._passing: list[Path] = []  # files that go when this does
         try:
             self._fill(batch_size)
         except BaseException:
@@ -77,6 +81,8 @@ class Supply:
                 held += samples.inputs.nbytes
                 x, bad = self._rows(samples, on_bad=self._config.on_bad)
                 self.loaders[name] = self._resident(x, dict.fromkeys(bad, "it holds nothing"))
+            elif isinstance(samples.inputs, Corpus):
+                held += self._written(name, samples.inputs)
             else:
                 encoded[name] = samples.inputs
         if asked and held > limit:
@@ -87,6 +93,27 @@ class Supply:
             )
         if encoded and decoding is not None:
             self._choose(encoded, decoding, limit - held, batch_size)
+
+    def _written(self, name: str, texts: Corpus) -> int:
+        """Rows of texts on disk; returns bytes that it takes to draw from them."""
+        assert isinstance(self._modality, Streaming)
+        packed = self._rows != self._modality.tensor
+        made = self._modality.streamed(texts, packed=packed)
+        width = made.width
+        path, stays = kept_rows(made.key, made.parts)
+        if not stays:
+            self._passing.append(path)
+        rows = DiskRows(path, width, np.dtype(made.dtype), self._seed)
+        self.loaders[name] = rows
+        if len(rows) == 0:
+            raise UserError(
+                f"{texts.path}: its {name} split does not fill one row of {width} tokens."
+            )
+        self.notes.append(
+            f"{name}: {len(texts):,} texts make {len(rows):,} rows of {width} tokens"
+            f" ({in_words(path.stat().st_size)} on disk)"
+        )
+        return 16 * len(rows)  # two epochs' orders of them
 
     def _resident(self, x: Tensor, bad: dict[int, str]) -> Loader:
         """In memory; samples of many lengths are drawn with others as long."""
@@ -165,6 +192,8 @@ class Supply:
             loader.close()
         for reader in self._readers.values():
             reader.close()
+        for path in self._passing:
+            path.unlink(missing_ok=True)
 
     def __enter__(self) -> Supply:
         return self
