@@ -1,6 +1,7 @@
 """Texts that are streamed: the same texts, the same rows, and what is wrong named with its line."""
 
 import json
+from contextlib import closing
 
 import numpy as np
 import pyarrow as pa
@@ -77,7 +78,9 @@ def test_rows_are_those_of_texts_in_memory(tmp_path):
             assert torch.equal(loader.at(position, 8)[0], in_memory.at(position, 8)[0])
     with Supply(data.splits, text, config, seed=3, batch_size=8) as supply:
         one = next(supply.loaders["train"].in_order(4))[0]
-        assert torch.equal(one, text.tensor(data.train.take(np.arange(4)))[0][:, : text.window])
+        whole = text.tensor(data.train.take(np.arange(4)))[0]
+        assert torch.equal(one[:, :-1], whole[:, : text.window - 1])
+        assert (one[:, -1] == text.vocabulary.end).all()
 
 
 def test_a_full_disk_leaves_nothing_and_says_so(tmp_path):
@@ -90,7 +93,8 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path):
     assert not any((tmp_path / "cache" / "tokens").iterdir())
     path, stays = kept_rows("key", iter([np.arange(8, dtype=np.int16).reshape(2, 4)]))
     assert stays
-    assert DiskRows(path, 4, np.dtype("int16"), 0).at(0, 2)[0].sum() == 28
+    with closing(DiskRows(path, 4, np.dtype("int16"), 0)) as rows:
+        assert rows.at(0, 2)[0].sum() == 28
     assert kept_rows("key", parts()) == (path, True)
 
 

@@ -19,7 +19,7 @@ from headstart.data.cells import is_table
 from headstart.data.columns import constant, described, meanings
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.duplicates import Pair, describe, pairs, same_rows
-from headstart.data.files import Unreadable
+from headstart.data.files import Files, Unreadable
 from headstart.data.series import steps
 
 SHOWN = 5  # examples of each finding
@@ -75,6 +75,7 @@ def _read(
     if isinstance(samples.inputs, np.ndarray):
         array = samples.inputs if kind == "table" else as_grey(samples.inputs)
         return array.reshape(len(array), -1).astype(np.float32), rows, []
+    assert isinstance(samples.inputs, Files)
     if kind == "audio":
         array, reasons = recordings.sketches(samples.inputs, SIDE)
     else:
@@ -156,6 +157,7 @@ def _shape(kind: str, samples: Samples) -> dict[str, Any]:
         return shape
     if kind == "audio":
         return _recorded(samples)
+    assert isinstance(samples.inputs, Files)
     sizes: Counter[str] = Counter()
     for path in samples.inputs:
         try:

@@ -146,7 +146,8 @@ def open_corpus(
     paths = _paths(Path(source).expanduser(), column, named)
     if not paths or TIMES * sum(path.stat().st_size for path in paths.values()) <= limit:
         return None
-    splits, notes = {}, []
+    splits: dict[str, Samples] = {}
+    notes: list[str] = []
     for split, path in paths.items():
         count = sum(1 for _ in read(path, column, notes.append))
         if count == 0:

@@ -76,6 +76,9 @@ class Samples:
 
     def take(self, index: NDArray[np.integer[Any]]) -> Samples:
         """The samples at `index`, in that order."""
+        if not isinstance(self.inputs, np.ndarray | Files):
+            texts, called = self.inputs.take(index)
+            return Samples(texts, names=called)
         names = self.names
         if isinstance(names, Numbered):
             named: Sequence[str] | None = names.take(index)
@@ -90,9 +93,6 @@ class Samples:
         )
 
     def _named(self, index: NDArray[np.integer[Any]]) -> list[str] | None:
-        if not isinstance(self.inputs, np.ndarray | Files):
-            texts, called = self.inputs.take(index)
-            return Samples(texts, names=called)
         names = self.names
         if names is None and not isinstance(self.inputs, Files):
             names = range(len(self))  # type: ignore[assignment]

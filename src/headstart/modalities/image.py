@@ -13,7 +13,7 @@ from torch import Tensor
 from headstart.data import pictures
 from headstart.data.dataset import Samples
 from headstart.data.decoding import Decoding
-from headstart.data.files import Unreadable
+from headstart.data.files import Files, Unreadable
 from headstart.data.streamed import Reader, read_resident
 from headstart.errors import UserError
 from headstart.modalities.augment import Augmentation, AugmentConfig, choose
@@ -197,6 +197,7 @@ def _read(
 ) -> tuple[Tensor, list[int]]:
     if isinstance(samples.inputs, np.ndarray):
         return _from_array(samples.inputs, size, channels), []
+    assert isinstance(samples.inputs, Files)
     with closing(Reader(samples.inputs, _decoding(size, channels))) as reader:
         x, bad = read_resident(samples.inputs, reader, on_bad)
     return x, list(bad)
@@ -227,6 +228,7 @@ def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, 
         height, width = train.inputs.shape[1:3]
         found = 1 if train.inputs.ndim == 3 or train.inputs.shape[3] == 1 else 3
     else:
+        assert isinstance(train.inputs, Files)
         shapes: Counter[tuple[int, int]] = Counter()
         colour = False
         some = np.random.default_rng(0).permutation(len(train.inputs))[:500]
