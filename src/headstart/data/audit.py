@@ -175,6 +175,7 @@ def _columns(table: NDArray[Any]) -> dict[str, Any]:
 
 def _recorded(samples: Samples) -> dict[str, Any]:
     """How recordings are made, and how long they are."""
+    assert isinstance(samples.inputs, Files)
     kinds: Counter[str] = Counter()
     seconds = []
     for item in samples.inputs:
