@@ -161,8 +161,8 @@ def grouped(dataset: Dataset, column: str | None) -> Dataset:
     splits = {
         name: replace(
             samples,
-            inputs=joined({other: samples.inputs[other] for other in rest}),  # type: ignore[call-overload]
-            groups=samples.inputs[column],  # type: ignore[call-overload]
+            inputs=joined({other: samples.inputs[other] for other in rest}),  # type: ignore[call-overload, index]
+            groups=samples.inputs[column],  # type: ignore[call-overload, index]
         )
         for name, samples in dataset.splits.items()
     }
