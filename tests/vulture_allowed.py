@@ -18,6 +18,7 @@ from headstart.baselines.boosters import LightGBM, XGBoost
 from headstart.baselines.numbers import Boosting
 from headstart.baselines.pictures import Gradients
 from headstart.baselines.recordings import MFCC, Machine
+from headstart.baselines.series import Course, Steps
 from headstart.baselines.texts import TfIdf
 from headstart.data.dataset import Dataset
 from headstart.export.onnx import Onnx
@@ -64,7 +65,7 @@ from headstart.training.watching import Watcher
 from headstart.types import Features
 
 _ = (Text, Causal, Ngram, TextConv, Transformer, CausalLM, ELECTRA, MLM, TSDAE)
-_ = (Series, TCN, PatchTS, Autoregressive)
+_ = (Series, TCN, PatchTS, Autoregressive, Course, Steps)
 _ = (ResNet, ViT, GAN, Inpainting, Masked, Sparse)
 _ = (
     Conv,

@@ -11,6 +11,7 @@ from headstart.data.dataset import Samples
 from headstart.errors import UserError
 from samples import config_of
 from texts import sentences
+from waves import waves
 
 
 def modality(name, samples):
@@ -83,3 +84,10 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(UserError, match="does not read data of kind 'image'") as caught:
         fit("tfidf", train, modality("image", train), task("classification", train.targets), 0)
     assert "pixels, hog" in caught.value.hints[0]
+
+
+@pytest.mark.parametrize(("name", "floor"), [("steps", 0.4), ("course", 0.95)])
+def test_series(name, floor):
+    """Where a wave begins is chance: statistics tell fast from slow, single steps hardly."""
+    train, test = (Samples(*waves(120, seed=s, missing=0.05)) for s in (0, 1))
+    assert scored(name, "series", "classification", train, test)["accuracy"] > floor

@@ -1,8 +1,8 @@
 """Classical models: what a scientist would try before a network, on the same labels.
 
 base: the face, and how one is fitted so that a task's figures can score its answers; models: the
-scikit-learn estimators they share; pictures, texts, numbers: what each kind of data is described
-by. `table` lists them; an entry says which kinds of data it reads.
+scikit-learn estimators they share; pictures, texts, numbers, series: what each kind of data is
+described by. `table` lists them; an entry says which kinds of data it reads.
 """
 
 from importlib.util import find_spec
@@ -39,6 +39,14 @@ table = Table(
         ),
         "xgboost": ("headstart.baselines.boosters:XGBoost", "XGBoost, where it is installed"),
         "lightgbm": ("headstart.baselines.boosters:LightGBM", "LightGBM, where it is installed"),
+        "steps": (
+            "headstart.baselines.series:Steps",
+            "logistic or ridge regression on the values of a series",
+        ),
+        "course": (
+            "headstart.baselines.series:Course",
+            "gradient-boosted trees on statistics and frequencies of a series",
+        ),
         "neighbours": (
             "headstart.baselines.numbers:Neighbours",
             "the nearest labelled samples, by pixels or columns",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,17 +61,7 @@ class Boosting:
 
     def estimator(self, problem: Problem) -> Any:
         """Trees small enough for the labels there are."""
-        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-        from sklearn.multiclass import OneVsRestClassifier
-
-        leaf = max(1, min(USUAL_LEAF, len(problem.targets) // 20))
-        model = HistGradientBoostingClassifier if problem.classes else HistGradientBoostingRegressor
-        trees = model(
-            min_samples_leaf=leaf,
-            random_state=problem.seed,
-            categorical_features=self.categories or None,
-        )
-        return OneVsRestClassifier(trees) if problem.several else trees
+        return boosting(problem, self.categories)
 
 
 class Neighbours:
@@ -85,3 +76,18 @@ class Neighbours:
     def estimator(self, problem: Problem) -> Any:
         """By Euclid's distance; how many is chosen within the labels."""
         return nearest(problem, "euclidean")
+
+
+def boosting(problem: Problem, categories: Sequence[int] = ()) -> Any:
+    """Trees small enough for the labels there are; categories: columns that are none but codes."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.multiclass import OneVsRestClassifier
+
+    leaf = max(1, min(USUAL_LEAF, len(problem.targets) // 20))
+    model = HistGradientBoostingClassifier if problem.classes else HistGradientBoostingRegressor
+    trees = model(
+        min_samples_leaf=leaf,
+        random_state=problem.seed,
+        categorical_features=list(categories) or None,
+    )
+    return OneVsRestClassifier(trees) if problem.several else trees
