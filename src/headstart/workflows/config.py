@@ -27,7 +27,7 @@ class DataConfig(Settings):
     group: str | None = setting(
         None, "column of what belongs together (a speaker, a patient): splits never part it"
     )
-    kind: Literal["image", "series", "table", "text"] | None = setting(
+    kind: Literal["audio", "image", "series", "table", "text"] | None = setting(
         None, "what the samples are, where a file could hold several kinds"
     )
     layout: Literal["auto", "channels-first", "channels-last"] = setting(
