@@ -21,6 +21,7 @@ from headstart.baselines.recordings import MFCC, Machine
 from headstart.baselines.series import Course, Steps
 from headstart.baselines.texts import TfIdf
 from headstart.data.dataset import Dataset
+from headstart.export.folders import Sklearn
 from headstart.export.onnx import Onnx
 from headstart.export.program import Program
 from headstart.export.weights import Weights
@@ -109,7 +110,7 @@ _ = (
     SoundStrengths.mask_time,
 )
 _ = (AudioConv,)
-_ = (Onnx, Program, Weights)
+_ = (Onnx, Program, Weights, Sklearn)
 _ = (ServedAnswers.predictions,)
 _ = (MLflow, TensorBoard, Trackio, WandB)
 _ = (Boosting, Gradients, MFCC, Machine.get_params, TfIdf)

@@ -1,13 +1,18 @@
 """What is exported says what the run says: written, opened again, compared, or not written."""
 
+import csv
 import json
 import subprocess
 import sys
+from importlib.resources import files
+from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
+from sklearn.datasets import load_digits
 from tokenizers import Tokenizer
 
 import headstart as hs
@@ -169,3 +174,86 @@ def test_a_missing_package_says_what_to_install(model_run, tmp_path, monkeypatch
     monkeypatch.setattr(Onnx, "needs", ("no_such_package",))
     with pytest.raises(UserError, match="headstart\\[export\\]"):
         model_run.export(tmp_path / "m.onnx")
+
+
+@pytest.fixture(scope="module")
+def folder(onnx, tmp_path_factory):
+    """What `--format script` and `--format sklearn` write, around the graph there is already."""
+    from headstart.export.folders import SHARED, Script, Sklearn
+
+    path = tmp_path_factory.mktemp("folder")
+    (path / "model.onnx").write_bytes(onnx[0].read_bytes())
+    templates = files("headstart.export").joinpath("templates")
+    for name in (SHARED, Script.own, Sklearn.own):
+        (path / name).write_text(templates.joinpath(name).read_text())
+    return path
+
+
+def test_the_script_reads_pictures_as_the_run_does(folder, model_run, tmp_path):
+    images = (load_digits().images[:3] * 255 / 16).astype(np.uint8)
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(np.kron(image, np.ones((3, 3), np.uint8))).save(path)
+    done = subprocess.run(
+        [sys.executable, str(folder / "predict.py"), *map(str, paths)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    wanted = model_run.predict(paths)
+    assert [row["label"] for row in rows] == [str(label) for label in wanted["label"]]
+    assert float(rows[0]["probability_0"]) == pytest.approx(wanted["probability_0"][0], abs=1e-5)
+
+
+def test_the_estimator_works_with_scikit_learn(folder, model_run, monkeypatch):
+    from headstart.export.folders import Script, Sklearn
+
+    images = load_digits().images[:4] * 255 / 16
+    raw = images.astype(np.uint8)[:, None]
+    said = Sklearn.opened(folder)(raw)
+    assert np.allclose(said["probabilities"], Script.opened(folder)(raw)["probabilities"])
+    monkeypatch.syspath_prepend(str(folder))
+    from headstart_sklearn import load
+    from sklearn.base import clone
+    from sklearn.pipeline import make_pipeline
+    from sklearn.utils.validation import check_is_fitted
+
+    estimator = clone(load())
+    check_is_fitted(estimator)
+    chances = make_pipeline(estimator).predict_proba(images.reshape(4, -1))
+    wanted = model_run.predict(images.round().astype(np.uint8))
+    assert estimator.predict(images).tolist() == wanted["label"].tolist()
+    assert np.allclose(chances[:, 0], wanted["probability_0"], atol=1e-5)
+    assert estimator.transform(raw).shape == said["features"].shape
+
+
+def test_the_scripts_tables_are_the_modalitys():
+    from headstart.data.cells import joined
+    from headstart.modalities.tabular import Table, TableConfig
+
+    spec = spec_from_file_location(
+        "headstart_model",
+        str(files("headstart.export").joinpath("templates", "headstart_model.py")),
+    )
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    rng = np.random.default_rng(0)
+    age = rng.normal(40, 12, 60)
+    age[::9] = np.nan
+    work = np.array([["office", "field", ""][i % 3] for i in range(60)], dtype=object)
+    size = np.repeat([1.0, 2.0, 3.0], 20)
+    cells = joined({"age": age, "work": work, "size": size})
+    modality = Table.fit(Samples(cells), TableConfig(types={"size": "category"}))
+    model = object.__new__(module.Model)
+    model.about = {"preprocessing": modality.state()}
+    rows = [
+        {"age": "" if np.isnan(a) else repr(float(a)), "work": w, "size": s}
+        for a, w, s in zip(age, work, size, strict=True)
+    ]
+    rows += [{"age": "400", "work": "abroad", "size": "7"}, {"age": "-3", "work": None, "size": 2}]
+    more = joined({
+        "age": np.append(age, [400, -3]),
+        "work": np.append(work, ["abroad", ""]),
+        "size": np.append(size, [7, 2]),
+    })  # fmt: skip
+    assert np.allclose(model.table(rows), modality.tensor(Samples(more))[0], atol=1e-6)

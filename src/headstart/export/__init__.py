@@ -16,5 +16,13 @@ table = Table(
             "headstart.export.weights:Weights",
             "weights with all that rebuilds the network: .safetensors",
         ),
+        "sklearn": (
+            "headstart.export.folders:Sklearn",
+            "a folder with a scikit-learn estimator, without pickle",
+        ),
+        "script": (
+            "headstart.export.folders:Script",
+            "a folder with an executable predict.py, the weights beside it",
+        ),
     },
 )

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.data.dataset import Samples
+from headstart.modalities.image import Image
 from headstart.modalities.numeric import Numeric
 from headstart.modalities.tabular import Table
 from headstart.modalities.text import Text
@@ -153,4 +154,4 @@ def door_of(modality: Any) -> Door:
         return Numbers(modality)
     if isinstance(modality, Table):
         return Columns(modality)
-    return Pictures(modality) if modality.spec.is_image else Door(modality)
+    return Pictures(modality) if isinstance(modality, Image) else Door(modality)

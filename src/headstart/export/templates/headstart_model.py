@@ -1,0 +1,153 @@
+"""A model that headstart exported, without headstart or PyTorch: NumPy and ONNX Runtime.
+
+    from headstart_model import Model
+    model = Model()                 # the folder that this file lies in
+    model(model.read(["new.png"]))  # outputs by name, each [N, ...]
+
+Pictures also need Pillow, texts `tokenizers`, recordings soundfile.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+HERE = Path(__file__).resolve().parent
+TAIL = 3.0  # deviations that a number outside what was learned from may be out
+
+
+class Model:
+    """Raw samples in, answers out. about: what goes in and what comes out."""
+
+    def __init__(self, folder=HERE):
+        path = Path(folder) / "model.onnx"
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        kept = self.session.get_modelmeta().custom_metadata_map
+        self.about = json.loads(kept["headstart"])
+        self.input = self.session.get_inputs()[0]
+        self.classes = self.about["classes"]
+        self.kind = self.about["modality"]
+        self.tokenizer = None
+        if self.kind == "text":
+            from tokenizers import Tokenizer
+
+            self.tokenizer = Tokenizer.from_file(str(path.with_name("model.tokenizer.json")))
+
+    def __call__(self, raw, batch=64):
+        """Raw samples [N, ...] -> outputs by name, each [N, ...]."""
+        names = self.about["outputs"]
+        parts = [
+            self.session.run(names, {self.input.name: raw[i : i + batch]})
+            for i in range(0, len(raw), batch)
+        ]
+        return {n: np.concatenate(values) for n, values in zip(names, zip(*parts, strict=True))}
+
+    def rows(self, outputs):
+        """Answers as rows for a file: the answer first."""
+        if "probabilities" in outputs:
+            for chances in outputs["probabilities"]:
+                best = self.classes[int(chances.argmax())]
+                named = {f"probability_{c}": float(p) for c, p in zip(self.classes, chances)}
+                yield {"label": best, **named}
+        elif "prediction" in outputs:
+            yield from ({"prediction": float(value)} for value in outputs["prediction"])
+        else:
+            name = self.about["outputs"][0]
+            for values in outputs[name]:
+                yield {f"{name}_{i}": float(v) for i, v in enumerate(np.ravel(values))}
+
+    # What samples are made of
+
+    def texts(self, texts):
+        """Strings -> token numbers [N, T]."""
+        encoded = self.tokenizer.encode_batch(list(texts))
+        return np.array([one.ids for one in encoded], np.int64)
+
+    def pictures(self, paths):
+        """Picture files -> uint8 [N, C, H, W]."""
+        from PIL import Image, ImageOps
+
+        height, width = self.about["input"]["size"]
+        mode = "L" if self.about["input"]["channels"] == 1 else "RGB"
+        found = []
+        for path in paths:
+            with Image.open(path) as image:
+                image.draft(None, (2 * max(height, width),) * 2)
+                picture = ImageOps.exif_transpose(image)
+                if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+                    picture = picture.convert("RGBA")
+                    white = Image.new("RGBA", picture.size, "white")
+                    picture = Image.alpha_composite(white, picture)
+                picture = picture.convert(mode)
+                if picture.size != (width, height):
+                    picture = picture.resize(
+                        (width, height), Image.Resampling.BILINEAR, reducing_gap=2.0
+                    )
+                pixels = np.array(picture, np.uint8)
+            found.append(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+        return np.stack(found)
+
+    def table(self, rows):
+        """Rows (a dict a row, cells as text, number or None) -> prepared columns [N, F]."""
+        state = self.about["preprocessing"]
+        if "columns" not in state:  # rows of numbers
+            return np.array([[float(v) for v in row.values()] for row in rows], np.float64)
+        numbers, codes = [], []
+        for column in state["columns"]:
+            cells = [row.get(column["name"]) for row in rows]
+            cells = ["" if c is None else str(c).strip() for c in cells]
+            if column["kind"] in ("category", "boolean"):
+                known = {value: 2 + i for i, value in enumerate(column["values"])} | {"": 0}
+                codes.append([known.get(_whole(c), 1) for c in cells])
+                continue
+            if column["kind"] != "number":
+                raise SystemExit(f"column {column['name']}: dates need headstart itself")
+            values = np.array([float(c) if c else np.nan for c in cells])
+            numbers.append(np.nan_to_num(_mapped(values, column["at"], column["to"])))
+            if column["gaps"]:
+                codes.append(np.where(np.isnan(values), 0, 2))
+        return np.array(numbers + codes, np.float32).T
+
+    def read(self, inputs):
+        """Files -> raw samples: pictures, .txt (a text a line), .csv, .npy (raw samples)."""
+        paths = [Path(one) for one in inputs]
+        if paths[0].suffix == ".npy":
+            return np.load(paths[0])
+        if self.kind == "image":
+            return self.pictures(paths)
+        if self.kind == "text":
+            return self.texts(
+                line for p in paths for line in p.read_text("utf-8").splitlines() if line.strip()
+            )
+        if self.kind == "table":
+            rows = []
+            for path in paths:
+                with path.open(newline="", encoding="utf-8") as file:
+                    rows += list(csv.DictReader(file))
+            return self.table(rows)
+        raise SystemExit(f"samples of kind {self.kind} are given as .npy: {self.about['input']}")
+
+
+def _whole(cell):
+    """Whole numbers without a point, as categories are called."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell
+    return str(int(number)) if number == int(number) and "e" not in cell.lower() else cell
+
+
+def _mapped(values, at, to):
+    """Along a curve; outside it goes on as its ends do, a few deviations at most."""
+    if len(at) < 2:
+        return np.where(np.isnan(values), np.nan, to[0])
+    found = np.interp(values, at, to)
+    slope = (to[-1] - to[0]) / (at[-1] - at[0])
+    found = np.where(values > at[-1], to[-1] + np.minimum(slope * (values - at[-1]), TAIL), found)
+    return np.where(values < at[0], to[0] + np.maximum(slope * (values - at[0]), -TAIL), found)
