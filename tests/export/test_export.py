@@ -257,3 +257,18 @@ def test_the_scripts_tables_are_the_modalitys():
         "size": np.append(size, [7, 2]),
     })  # fmt: skip
     assert np.allclose(model.table(rows), modality.tensor(Samples(more))[0], atol=1e-6)
+
+
+def test_the_map_of_pitches_is_a_graph_without_complex_numbers():
+    from headstart.modalities.sound import LogMel
+
+    log_mel = LogMel(8_000, 12, 200, 80, 1e-4)
+
+    class Layer(torch.nn.Module):
+        def forward(self, waves):
+            return log_mel(waves)
+
+    waves = torch.randn(3, 1600, generator=torch.Generator().manual_seed(0)) / 10
+    free = ({0: torch.export.Dim("batch")},)
+    program = torch.export.export(Layer(), (waves,), dynamic_shapes=free).module()
+    assert torch.allclose(program(waves[:2]), log_mel(waves[:2]), atol=1e-4)

@@ -35,7 +35,7 @@ class Windows:
         b, w = self.shape
         _, t, d = tokens.shape
         whole = tokens
-        if len(tokens) != b * w:
+        if tokens.shape[0] != b * w:
             whole = tokens.new_zeros(b * w, t, d).index_copy(0, self.slot, tokens)
         count = (self.ends + stride - 1) // stride
         mask = torch.arange(w * t, device=tokens.device) < count[:, None]
@@ -49,13 +49,15 @@ def windows(x: Tensor, spec: Spec, multiple: int = 0) -> Windows:
         multiples of so many columns; 0 for networks that need whole windows.
     """
     size = spec.shape[-1]
-    b, w = len(x), x.shape[-1] // size
+    b, w = x.shape[0], x.shape[-1] // size  # `len` would make a graph's batch a constant
     ends = lengths(x, spec)
     if w == 1:
         if multiple:
             x = x[..., : -(-int(ends.max()) // multiple) * multiple]
         return Windows(x, torch.arange(b, device=x.device), ends, (b, 1))
     parts = x.reshape(*x.shape[:-1], w, size).movedim(-2, 1).flatten(0, 1)  # [B·W, ..., L]
+    if torch.compiler.is_exporting():  # one graph for every batch: all windows are encoded
+        return Windows(parts, torch.arange(b * w, device=x.device), ends, (b, w))
     first = torch.arange(w, device=x.device) * size
     there = (first < ends[:, None]).flatten()
     slot = there.nonzero()[:, 0]
@@ -66,7 +68,7 @@ def lengths(x: Tensor, spec: Spec) -> Tensor:
     """Columns of each of `[B, ..., L]` up to its last that is not empty: `[B]`, at least 1."""
     size = x.shape[-1]
     if spec.empty is None:
-        return torch.full((len(x),), size, device=x.device)
+        return torch.full((x.shape[0],), size, device=x.device)
     filled = (x != spec.empty).flatten(1, -2).any(1)  # [B, L]
     behind = filled.flip(1).to(torch.uint8).argmax(1)  # columns after the last filled one
     return torch.where(filled.any(1), size - behind, 1)

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.data.dataset import Samples
+from headstart.data.recordings import HEAD
+from headstart.modalities.audio import Audio
 from headstart.modalities.image import Image
 from headstart.modalities.numeric import Numeric
 from headstart.modalities.tabular import Table
@@ -69,6 +71,24 @@ class Columns(Door):
             "means": "a table's columns, prepared: numbers first, then codes of categories;"
             " 'preprocessing' has the curve of each number and the code of each value",
             "columns": [column.name for column in self.modality.columns],
+        }
+
+
+class Sounds(Door):
+    """`int16 [B, HEAD + L]`: how long the recording is, then its wave; log-mel is inside."""
+
+    name: ClassVar[str] = "recordings"
+
+    def about(self) -> dict[str, Any]:
+        """Rate and length."""
+        reading = self.modality.reading
+        return {
+            "means": f"recordings as 16-bit samples, {reading.rate:,} a second, mono, silence cut"
+            f" off, equally loud, filled up with 0; the first {HEAD} numbers are the length,"
+            " its remainder by 32,768 and its quotient; the map of pitches is inside",
+            "rate": reading.rate,
+            "length": reading.window * reading.windows,
+            "head": HEAD,
         }
 
 
@@ -152,6 +172,8 @@ def door_of(modality: Any) -> Door:
         return Tokens(modality)
     if isinstance(modality, Numeric):
         return Numbers(modality)
+    if isinstance(modality, Audio):
+        return Sounds(modality)
     if isinstance(modality, Table):
         return Columns(modality)
     return Pictures(modality) if isinstance(modality, Image) else Door(modality)

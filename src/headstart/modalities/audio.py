@@ -248,9 +248,11 @@ class Audio:
 
     def _waves(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Rows → waves in -1..1 `[B, W · window]` and where each ends, `[B]`."""
-        ends = lengths(x.long()) if len(x) == 0 else lengths(x[:, :HEAD].long())
+        ends = lengths(x.long()) if x.shape[0] == 0 else lengths(x[:, :HEAD].long())
         window = self.reading.window
-        count = max(1, -(-int(ends.max()) // window)) if len(x) else 1
+        if torch.compiler.is_exporting():  # one graph for every batch: all windows
+            return x[:, HEAD : HEAD + self.reading.windows * window].float() / 32_767, ends
+        count = max(1, -(-int(ends.max()) // window)) if x.shape[0] else 1
         return x[:, HEAD : HEAD + count * window].float() / 32_767, ends
 
     def _frames(self, ends: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -34,6 +35,8 @@ class LogMel:
 
     def power(self, waves: Tensor) -> Tensor:
         """The spectrum's power `[B, F, T]`: `waves` beyond their ends are silent."""
+        if torch.compiler.is_exporting():
+            return self._by_products(waves)
         if self.window.device != waves.device:
             self.window, self.filters = self.window.to(waves.device), self.filters.to(waves.device)
         spectrum = torch.stft(
@@ -47,6 +50,18 @@ class LogMel:
             return_complex=True,
         )  # [B, F, 1 + L // hop]
         return torch.view_as_real(spectrum[:, :, : waves.shape[1] // self.hop]).square().sum(-1)
+
+    def _by_products(self, waves: Tensor) -> Tensor:
+        """The same, as one convolution with windowed waves: a graph without complex numbers."""
+        half = self.size // 2
+        window = F.pad(self.window, ((self.size - len(self.window)) // 2,) * 2)
+        window = F.pad(window, (0, self.size - len(window)))
+        time = torch.arange(self.size, dtype=torch.float64)
+        angle = 2 * math.pi / self.size * torch.arange(half + 1)[:, None] * time  # [F, size]
+        basis = torch.cat([angle.cos(), angle.sin()]).float() * window
+        parts = F.conv1d(F.pad(waves[:, None], (half, half)), basis[:, None], stride=self.hop)
+        parts = parts[:, :, : waves.shape[1] // self.hop]
+        return parts[:, : half + 1].square() + parts[:, half + 1 :].square()
 
     def __call__(self, waves: Tensor) -> Tensor:
         """See the class."""
