@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from headstart.data import audit
+from headstart.data.cells import Distinct, factorised
 from headstart.data.columns import infer
 from headstart.data.sources import open_dataset
 from headstart.data.tabular import from_frame
@@ -144,3 +145,27 @@ def test_millions_of_equal_cells_are_kept_once(tmp_path):
     table = open_dataset(str(write(tmp_path / "a.csv")), target="y").train.inputs
     assert len({id(cell) for cell in table["job"]}) == 3
     assert np.isnan(table["age"]).sum() == 0
+
+
+def test_a_column_of_different_numbers_may_end_in_a_word():
+    cells = Distinct()
+    cells.add([str(i / 7) for i in range(400)])
+    numbers = cells.typed()
+    assert numbers.dtype.kind == "f"
+    np.testing.assert_array_equal(numbers, np.arange(400) / 7)
+    cells.add(["?", "1.5"])
+    assert cells.typed().dtype.kind == "f"
+    assert np.isnan(cells.typed()[400])
+    cells.add(["many", "2"])
+    found = cells.typed()
+    assert found.dtype.kind == "O"
+    assert found[:2].tolist() == ["0", str(1 / 7)]
+    assert found[400:].tolist() == ["", "1.5", "many", "2"]
+
+
+def test_factorising_is_numpys():
+    cells = np.array(list("banana"), dtype=object)
+    values, codes = factorised(cells)
+    theirs, where = np.unique(cells, return_inverse=True)
+    assert values.tolist() == theirs.tolist()
+    assert codes.tolist() == where.tolist()

@@ -16,37 +16,73 @@ from numpy.typing import NDArray
 
 from headstart.data.csvs import MISSING
 
+MOSTLY_DIFFERENT = 0.3  # of cells, from which on texts are not worth keeping apart
 # Zip codes and telephone numbers begin with zeros that a number would lose.
 _NUMBER = re.compile(r"[+-]?(?!0[0-9])([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class Distinct:
-    """A column that grows block by block: a code a cell, and each distinct text once."""
+    """A column that grows block by block: a code a cell, and each distinct text once.
+
+    A column whose cells are numbers and mostly different is kept as numbers at once: a million
+    different texts would take a hundred bytes each.
+    """
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
         self._blocks: list[NDArray[np.int32]] = []
+        self._numbers: list[NDArray[np.float64]] | None = None
 
     def add(self, cells: Sequence[str]) -> None:
         """A block of cells."""
+        if self._numbers is not None:
+            numbers = _numbers(cells)
+            if numbers is not None:
+                self._numbers.append(numbers)
+                return
+            self._back_to_text()
         known = self._codes
         codes = (known.setdefault(cell, len(known)) for cell in cells)
         self._blocks.append(np.fromiter(codes, np.int32, len(cells)))
+        if len(self._blocks) == 1 and len(known) > MOSTLY_DIFFERENT * len(cells) > 100:
+            numbers = _numbers(cells)
+            if numbers is not None:
+                self._codes, self._blocks, self._numbers = {}, [], [numbers]
+
+    def _back_to_text(self) -> None:
+        """Numbers so far, as a computer would write them: a word came after them."""
+        known = self._codes
+        for block in self._numbers or []:
+            codes = (known.setdefault(cell, len(known)) for cell in as_texts(block).tolist())
+            self._blocks.append(np.fromiter(codes, np.int32, len(block)))
+        self._numbers = None
 
     def typed(self) -> NDArray[Any]:
         """`[N]`: `float64` if every text that is there is a number, else `object`."""
+        if self._numbers is not None:
+            return np.concatenate(self._numbers)
         values = [value.strip() for value in self._codes]
         values = ["" if value in MISSING else value for value in values]
         codes = np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.int32)
-        numbers = [as_number(value) for value in values]
-        there = [number for number, value in zip(numbers, values, strict=True) if value]
-        if there and None not in there:
-            of = np.array([np.nan if number is None else number for number in numbers])
-            found: NDArray[Any] = of[codes]
+        numbers = _numbers(values)
+        if numbers is not None and any(values):
+            found: NDArray[Any] = numbers[codes]
             return found
         texts = np.empty(len(values), dtype=object)
         texts[:] = values
         return texts[codes]
+
+
+def _numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
+    """Cells as numbers, NaN where one is missing; None if one is something else."""
+    found = np.empty(len(cells))
+    for i, cell in enumerate(cells):
+        text = cell.strip()
+        number = np.nan if text in MISSING else as_number(text)
+        if number is None:
+            return None
+        found[i] = number
+    return found
 
 
 def as_number(text: str) -> float | None:
@@ -68,6 +104,21 @@ def as_texts(cells: NDArray[Any]) -> NDArray[Any]:
     ]
     found: NDArray[Any] = said[where]
     return found
+
+
+def factorised(cells: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Distinct texts of a column, sorted, and the number of each cell's text: `[N]`."""
+    if cells.dtype.kind == "f":
+        numbers, where = np.unique(cells, return_inverse=True)
+        return as_texts(numbers), where
+    known: dict[Any, int] = {}
+    codes = np.fromiter((known.setdefault(c, len(known)) for c in cells), np.int64, len(cells))
+    values = np.empty(len(known), dtype=object)
+    values[:] = list(known)
+    order = np.argsort(values)
+    rank = np.empty(len(known), np.int64)
+    rank[order] = np.arange(len(known))
+    return values[order], rank[codes]
 
 
 def is_missing(cells: NDArray[Any]) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data.cells import as_number, as_texts, is_missing
+from headstart.data.cells import as_number, factorised, is_missing
 
 Meaning = Literal["number", "category", "boolean", "date", "identifier", "text", "ignore"]
 TRUTHS = ({"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"}, {"on", "off"})
@@ -109,7 +109,8 @@ def described(meaning: Meaning, cells: NDArray[Any]) -> str:
         return "nothing in it"
     if meaning == "number" and cells.dtype.kind == "f":
         return f"number, {there.min():g} to {there.max():g}{gone}"
-    values, counts = np.unique(as_texts(there), return_counts=True)
+    values, codes = factorised(there)
+    counts = np.bincount(codes)
     if meaning in ("category", "boolean"):
         most = values[counts.argmax()]
         return f"{meaning}, {len(values):,} values, most often '{most}'{gone}"
@@ -130,7 +131,7 @@ def tellers(
     found = []
     for name in table.dtype.names or ():
         cells = table[name][rows]
-        values, of = np.unique(as_texts(cells), return_inverse=True)
+        values, of = factorised(cells)
         if len(values) > len(rows) / 4 and cells.dtype.kind != "f":
             continue
         numbers = cells.dtype.kind == "f" and targets.dtype.kind in "if" and len(answers) > 2

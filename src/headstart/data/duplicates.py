@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from headstart.data.cells import as_texts
+from headstart.data.cells import as_texts, factorised
 
 Pair = tuple[int, int, bool]  # two rows, and whether they are exactly the same
 
@@ -59,7 +59,7 @@ def same_rows(tables: Sequence[NDArray[Any]]) -> list[Pair]:
     codes = np.zeros(sum(map(len, tables)), dtype=np.int64)
     for name in names:
         whole = np.concatenate([as_texts(table[name]) for table in tables])
-        _, column = np.unique(whole, return_inverse=True)
+        _, column = factorised(whole)
         _, codes = np.unique(codes * (int(column.max()) + 1) + column, return_inverse=True)
     order = np.argsort(codes, kind="stable")
     found: list[Pair] = []

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from headstart.data.cells import as_number, as_texts, is_missing
+from headstart.data.cells import as_number, factorised, is_missing
 from headstart.data.columns import day_of
 from headstart.errors import UserError
 
@@ -99,9 +99,9 @@ class Category:
     @classmethod
     def fit(cls, name: str, cells: Cells, kind: str, rare: int) -> Category:
         """rare: values that train has less often are rare."""
-        texts = as_texts(cells)
-        values, counts = np.unique(texts[texts != ""], return_counts=True)
-        kept = [str(v) for v, n in zip(values, counts, strict=True) if n >= rare]
+        values, codes = factorised(cells)
+        counts = np.bincount(codes, minlength=len(values))
+        kept = [str(v) for v, n in zip(values, counts, strict=True) if v and n >= rare]
         return cls(name, kept, kind, numeric=cells.dtype.kind == "f")
 
     def state(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Category:
                 f" {', '.join(self.values[:5])}.",
                 "Is it the column it is called after?",
             )
-        distinct, where = np.unique(as_texts(cells), return_inverse=True)
+        distinct, where = factorised(cells)
         codes = np.array([self._codes.get(str(v), UNSEEN) for v in distinct], np.int64)
         return codes[where][:, None]
 
@@ -210,12 +210,11 @@ def days_of(name: str, cells: Cells, names: Names, form: str) -> NDArray[np.floa
     Raises:
         UserError: one is no date as train writes them; its row and column are named.
     """
-    texts = as_texts(cells)
-    distinct, where = np.unique(texts, return_inverse=True)
+    distinct, where = factorised(cells)
     days = np.array([day_of(str(v), form) for v in distinct])
     wrong = [str(v) for v, day in zip(distinct, days, strict=True) if v and np.isnan(day)]
     if wrong:
-        row = int(np.flatnonzero(texts == wrong[0])[0])
+        row = int(np.flatnonzero(distinct[where] == wrong[0])[0])
         written = "2026-11-25" if form == "iso" else form
         raise UserError(
             f"{names[row]}, column '{name}': '{wrong[0]}' is no date as train writes them"
