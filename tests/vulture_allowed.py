@@ -58,6 +58,7 @@ from headstart.objectives.vime import VIME
 from headstart.parts.learner import Learner
 from headstart.serve.app import Answers as ServedAnswers
 from headstart.study.labelling import first, unsure
+from headstart.study.labelling.server import Handler, Server
 from headstart.training.loggers.mlflow import MLflow
 from headstart.training.loggers.tensorboard import TensorBoard
 from headstart.training.loggers.trackio import Trackio
@@ -122,3 +123,7 @@ _ = (
 )
 _ = (first.at_random, first.covering, first.typical, first.balls, first.far)
 _ = (unsure.margin, unsure.entropy)
+# What http.server reads and calls by name.
+_ = (Server.daemon_threads, Server.allow_reuse_address, Handler.protocol_version)
+_ = (Handler.server_version, Handler.sys_version, Handler.do_GET, Handler.do_POST)
+_ = (Handler.close_connection, Handler.log_message)

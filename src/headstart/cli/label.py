@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -19,8 +20,13 @@ def add_label_flags(parser: argparse.ArgumentParser) -> None:
     """What `headstart label` can be told."""
     parser.add_argument("path", metavar="RUN", help="pre-trained or fine-tuned run")
     parser.add_argument("data", metavar="DATA", help="a folder, a file or a name")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the CSV file to write")
-    parser.add_argument("--count", type=int, metavar="N", help="samples to choose")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE",
+        help="the CSV file to write; with --page the folder of the labelling",
+    )  # fmt: skip
+    parser.add_argument(
+        "--count", type=int, metavar="N", help="samples to choose; with --page at a time (20)"
+    )
     parser.add_argument(
         "--rule", default="auto", metavar="NAME",
         help=f"auto, or one of {', '.join(table)} (default: covering; of a model: margin)",
@@ -30,12 +36,26 @@ def add_label_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument("--device", default="auto", metavar="NAME", help="default: auto")
+    page = parser.add_argument_group("labelling on a page of this machine")
+    page.add_argument("--page", action="store_true", help="label by keyboard in a browser")
+    page.add_argument(
+        "--port", type=int, default=8765, metavar="N", help="0 for any (default: 8765)"
+    )
+    page.add_argument("--classes", metavar="A,B,C", help="names to choose from; more can be added")
+    page.add_argument("--steps", type=int, metavar="N", help="length of each fine-tuning")
     add_flags(parser, DataConfig)
     parser.set_defaults(run=label)
 
 
 def label(options: Namespace) -> None:
     """`headstart label`."""
+    if options.page:
+        _serve(options)
+    else:
+        _list(options)
+
+
+def _list(options: Namespace) -> None:
     out = writable(options.out)
     if out.exists():
         raise UserError(f"--out {out} exists: labels may be in it.", "Name another file.")
@@ -60,3 +80,35 @@ def label(options: Namespace) -> None:
         f"next: fill in its column 'label', then headstart finetune {options.data}"
         f" --from {options.path} --labels-from {out} --out MODEL"
     )
+
+
+def _serve(options: Namespace) -> None:
+    """Serve the page until Ctrl-C."""
+    for flag in ("count", "steps"):
+        value = getattr(options, flag)
+        if value is not None and value < 1:
+            raise UserError(f"--{flag} must be at least 1, not {value}.")
+    if options.known is not None:
+        raise UserError("--known goes with a list; a page keeps its own labels in --out.")
+    from headstart.study.labelling.server import Server
+    from headstart.study.labelling.session import BATCH, Plan, Session
+
+    plan = Plan(
+        options.path,
+        config_of(DataConfig, {**chosen(options, DataConfig), "path": options.data}),
+        tuple(name.strip() for name in (options.classes or "").split(",") if name.strip()),
+        options.rule,
+        options.count or BATCH,
+        options.steps,
+        options.seed,
+        options.device,
+    )
+    session = Session(Path(options.out), plan, say=speaker(quiet=options.quiet))
+    with Server(session, options.port) as server:
+        print(f"open {server.address} (Ctrl-C ends it; labels are saved as they are given)")
+        sys.stdout.flush()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            labels = len(session.notebook.labels)
+            print(f"{labels:,} labels: {session.notebook.table}")
