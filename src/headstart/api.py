@@ -288,6 +288,12 @@ class Comparison:
         found: dict[str, Any] = json.loads((self.path / "comparison.json").read_text("utf-8"))
         return found
 
+    def report(self) -> Path:
+        """Write `report.html` again; returns its path."""
+        from headstart.study import comparison_page
+
+        return comparison_page.build(self.path)
+
     @property
     def verdict(self) -> str:
         """What it says, in words."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
+from pathlib import Path
 
 from headstart.cli.flags import chosen
 from headstart.cli.output import print_json, print_table, speaker
@@ -39,8 +40,12 @@ def inspect(options: Namespace) -> None:
 def report(options: Namespace) -> None:
     """`headstart report`."""
     from headstart.report import build
+    from headstart.study import comparison_page
 
-    page = build(options.path, device=options.device)
+    if comparison_page.is_comparison(Path(options.path)):
+        page = comparison_page.build(Path(options.path))
+    else:
+        page = build(options.path, device=options.device)
     if options.json:
         print_json({"report": str(page)})
     else:

@@ -10,7 +10,7 @@ from headstart import __version__, backbones, objectives, tasks
 from headstart.cli import ask, demo, deploy, look, train
 from headstart.cli.flags import add_flags
 from headstart.cli.label import add_label_flags
-from headstart.cli.study import add_compare_flags
+from headstart.cli.study import add_compare_flags, add_recommend_flags
 from headstart.cli.tune import add_tune_flags
 from headstart.errors import UserError, nearest
 from headstart.export import table as formats
@@ -87,6 +87,7 @@ def build_parser() -> Parser:
     _card(command("card", "write a model card, README.md, into a run's folder"))
     _serve(command("serve", "a run as a service on HTTP, with a page to try it"))
     add_compare_flags(command("compare", "whether pre-training pays on your data, measured"))
+    add_recommend_flags(command("recommend", "what to begin with on your data, and why"))
     _report(command("report", "draw a run's plots and its report.html again"))
     _list(command("list", "what there is to choose from"))
     return parser

@@ -1,4 +1,4 @@
-"""`compare`: its flags, and the command."""
+"""`compare` and `recommend`: their flags, and the commands."""
 
 from __future__ import annotations
 
@@ -92,6 +92,7 @@ def compare(options: Namespace) -> None:
     for sentence in found["verdict"]["sentences"]:
         print(sentence)
     print(found["terms"])
+    print(f"report: {Path(options.out) / 'report.html'}")
     say(f"comparison: {options.out}")
 
 
@@ -231,3 +232,39 @@ class _Table:
         for row in self._rows[1:]:
             table.add_row(*row)
         self._live.update(table)
+
+
+def add_recommend_flags(parser: argparse.ArgumentParser) -> None:
+    """What `headstart recommend` can be told."""
+    parser.add_argument("data", metavar="DATA", help="a folder, a file or a name")
+    parser.add_argument(
+        "--minutes", type=float, default=2.0, metavar="M",
+        help="how long objectives are tried, all together (default: 2)",
+    )  # fmt: skip
+    parser.add_argument("--out", metavar="FILE", help="write settings for pretrain --config here")
+    add_flags(parser, DataConfig)
+    parser.set_defaults(run=recommend)
+
+
+def recommend(options: Namespace) -> None:
+    """`headstart recommend`."""
+    from dataclasses import asdict
+
+    from headstart.runs.atomic import write_text
+    from headstart.settings.files import to_yaml
+    from headstart.study.recommend import recommend as work
+
+    if options.out is not None and not Path(options.out).parent.is_dir():
+        raise UserError(f"--out {options.out}: there is no folder {Path(options.out).parent}.")
+    data = config_of(DataConfig, {**chosen(options, DataConfig), "path": options.data})
+    found = work(data, minutes=options.minutes, say=speaker(quiet=options.quiet))
+    if options.out is not None:
+        why = "".join(f"# {reason}\n" for reason in found.reasons)
+        write_text(Path(options.out), why + to_yaml(found.config))
+    if options.json:
+        print_json(asdict(found))
+        return
+    for line in [*found.reasons, "", *found.commands]:
+        print(line)
+    if options.out is not None:
+        print(f"\nsettings: headstart pretrain --config {options.out} --out runs/pretrained")

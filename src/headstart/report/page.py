@@ -84,6 +84,7 @@ def write_page(
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     health = run.result.get("health", {})
     text = page.render(
+        style=style(),
         title=_title(run),
         run=str(run.folder.path),
         verdict=health.get("verdict", "unknown"),
@@ -97,6 +98,11 @@ def write_page(
         versions=run.result.get("versions", {}),
     )
     write_text(run.folder.report, text)
+
+
+def style() -> str:
+    """The style sheet of all pages."""
+    return files("headstart.report").joinpath("style.css").read_text(encoding="utf-8")
 
 
 def _title(run: LoadedRun) -> str:

@@ -7,7 +7,10 @@ tuning_trial (one trial), tuning_page (what mattered).
 compare: many runs on the same draws of labels, and what they say together; config (what is asked,
 without torch), plan (which pieces of work that is), cells (how each is done), work (who does which,
 over processes and machines), statistics (intervals and paired tests), results (all cells as one
-table), verdict (the same in words), figures and table (how they are written).
+table), verdict (the same in words), figures and table (how they are written), comparison_page and
+comparison_curves (the same as a page).
+
+recommend: what to begin with on new data.
 
 A comparison is a folder. Every piece of work leaves a file in it, so whatever ends a comparison,
 the same command goes on with it:

@@ -10,9 +10,10 @@ from headstart.errors import InterruptedRunError, UserError
 from headstart.runs.atomic import write_json, write_text
 from headstart.settings import as_plain
 from headstart.settings.files import read_yaml, to_yaml
+from headstart.study import comparison_page, results, work
 from headstart.study import plan as planning
-from headstart.study import results, work
 from headstart.study.cells import Kitchen
+from headstart.study.comparison_page import ASKED, FOUND
 from headstart.study.config import FREE, CompareConfig, check
 from headstart.study.plan import Plan
 from headstart.study.verdict import verdict
@@ -30,10 +31,6 @@ class InterruptedComparisonError(InterruptedRunError):
             self, f"interrupted; everything is saved. The same command goes on with {folder}"
         )
         self.exit_code = exit_code
-
-
-ASKED = "compare.yaml"
-FOUND = "comparison.json"
 
 
 def compare(
@@ -63,6 +60,7 @@ def compare(
     found = results.gather(made)
     found["verdict"] = verdict(found)
     write_json(folder / FOUND, found)
+    comparison_page.build(folder)
     return found
 
 

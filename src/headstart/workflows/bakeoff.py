@@ -169,14 +169,19 @@ def _fitting(auto: AutoConfig, kitchen: Kitchen) -> tuple[list[Tried], list[str]
     left_out, fitting = [], []
     for name in auto.candidates:
         try:
-            _learner(name, kitchen)
+            learner_for(name, kitchen)
             fitting.append(name)
         except UserError as error:
             left_out.append(Tried(name, why=error.message))
     return left_out, fitting
 
 
-def _learner(name: str, kitchen: Kitchen) -> Learner:
+def learner_for(name: str, kitchen: Kitchen) -> Learner:
+    """The objective of that name on a fresh network.
+
+    Raises:
+        UserError: it does not fit the samples or the network.
+    """
     faults = Faults()
     chosen = assemble.component(objectives.table, {"name": name}, "", "objective", faults)
     faults.raise_if_any()
@@ -203,7 +208,7 @@ def _share_of(whole: Duration, parts: int) -> Duration:
 
 def _try(name: str, kitchen: Kitchen, length: Duration) -> Tried:
     begun = time.monotonic()
-    learner = _learner(name, kitchen)
+    learner = learner_for(name, kitchen)
     config = kitchen.config
     place(learner, config.training)
     data = kitchen.train

@@ -1,0 +1,277 @@
+"""What to begin with on data that nobody has tried: rules for what is known, a try for what is not.
+
+Facts decide the network and its size, the length of the training and how to fine-tune; they come
+with the reason. Which objective suits the data no rule knows: a few are tried for a few minutes, as
+`--objective auto` does, and judged by a linear probe where there are labels enough, else without.
+The same try tells how long a step takes here and how much memory it wants.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from headstart import backbones, modalities
+from headstart.backbones.base import Backbone
+from headstart.data import memory
+from headstart.data.dataset import Dataset
+from headstart.errors import UserError
+from headstart.modalities.base import Modality
+from headstart.settings import Duration, Faults
+from headstart.settings.sizes import in_words
+from headstart.training import devices
+from headstart.workflows import assemble, bakeoff
+from headstart.workflows.assemble import Component, Say
+from headstart.workflows.bakeoff import AutoConfig, BakeOff
+from headstart.workflows.config import DataConfig, PretrainConfig
+from headstart.workflows.onlookers import looked_at
+from headstart.workflows.request import config_of
+from headstart.workflows.supply import Supply
+
+MINUTES = 2.0  # of trying
+LABELS_TO_JUDGE = 200  # from which a linear probe says more than agreement of views
+MOST_SAMPLES = 20_000  # that are tried on: more would only be read, not seen
+EPOCHS, FEWEST, MOST = (
+    10,
+    1_500,
+    20_000,
+)  # of pre-training that is recommended: epochs, steps, steps
+FEW_A_CLASS = 100  # labels, up to which samples without labels help fine-tuning
+CANDIDATES = {
+    "image": ("vicreg", "simclr", "denoising"),
+    "text": ("mlm", "electra", "tsdae"),
+    "table": ("vime", "scarf", "denoising"),
+}
+OTHERS = ("vicreg", "denoising")  # for kinds that are not above
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to do, why, what it will take, and what to type.
+
+    config: settings for `headstart pretrain --config`; minutes, memory: expected, of pre-training.
+    """
+
+    facts: dict[str, Any]
+    hardware: dict[str, Any]
+    tried: dict[str, Any]
+    objective: str
+    backbone: str
+    parameters: int
+    steps: int
+    batch_size: int
+    minutes: float
+    memory: int
+    reasons: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+def recommend(
+    data: DataConfig, *, minutes: float = MINUTES, say: Say = lambda _: None
+) -> Recommendation:
+    """Look at the data, try a few objectives for `minutes` in all, and say what to begin with.
+
+    Raises:
+        UserError: the data cannot be read, no objective suits them, or the time is too short.
+    """
+    if minutes <= 0:
+        raise UserError(f"--minutes must be above 0, not {minutes:g}.")
+    dataset = assemble.open_data(data)
+    faults = Faults()
+    chosen = assemble.component(modalities.table, {}, dataset.kind, "modality", faults)
+    chosen = assemble.reader(chosen, dataset)
+    network = assemble.component(
+        backbones.table, {}, chosen.cls.default_backbone, "backbone", faults
+    )
+    faults.raise_if_any()
+    modality = assemble.fitted_modality(dataset, chosen)
+    found, size, parameters = _tried(_Subject(data, dataset, modality, network), minutes, say)
+    best = next(t for t in found.tried if t.objective == found.chosen)
+    samples = len(dataset.train)
+    steps = int(min(MOST, max(FEWEST, round(EPOCHS * samples / size))))
+    facts = _facts(dataset, modality)
+    made = Recommendation(
+        facts=facts,
+        hardware=_hardware(),
+        tried=asdict(found),
+        objective=found.chosen,
+        backbone=network.name,
+        parameters=parameters,
+        steps=steps,
+        batch_size=size,
+        minutes=steps * best.seconds / max(1, best.steps) / 60,
+        memory=_peak(),
+    )
+    usual = config_of(DataConfig, {})
+    made.config.update(
+        {
+            "data": {k: v for k, v in vars(data).items() if v != getattr(usual, k)},
+            "objective": {"name": made.objective},
+            "backbone": network.plain(),
+            "training": {"duration": f"{steps} steps", "batch_size": size},
+        }
+    )
+    made.reasons.extend(_reasons(made, found))
+    made.commands.extend(_commands(made, data))
+    return made
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is tried on."""
+
+    data: DataConfig
+    dataset: Dataset
+    modality: Modality
+    network: Component
+
+
+def _tried(subject: _Subject, minutes: float, say: Say) -> tuple[BakeOff, int, int]:
+    """What a short try finds; the batch size of the winner, and the network's parameters."""
+    data, dataset, modality = subject.data, subject.dataset, subject.modality
+    own = modality.default_objective
+    names = tuple(dict.fromkeys((own, *CANDIDATES.get(dataset.kind, OTHERS))))
+    auto = config_of(AutoConfig, {"candidates": names})
+    config = config_of(PretrainConfig, {"data": {"path": data.path}})
+    some = dataset.train
+    if len(some) > MOST_SAMPLES:
+        rows = np.random.default_rng(0).permutation(len(some))[:MOST_SAMPLES]
+        some = some.take(np.sort(rows))
+
+    def fresh() -> Backbone:
+        return assemble.build_backbone(subject.network, modality.spec, 0)
+
+    with Supply(
+        {"train": some}, modality, data, seed=0, batch_size=bakeoff.USUAL_BATCH, say=say
+    ) as supply:
+        loader = supply.loaders["train"]
+        judge = bakeoff.label_free(modality, loader)
+        if int(some.has_label.sum()) >= LABELS_TO_JUDGE and some.targets is not None:
+            targets = some.targets
+            if targets.ndim == 1 and targets.dtype.kind in "iufbU":
+                judge = bakeoff.by_labels(modality, *looked_at(some, modality, 0), 0)
+        kitchen = bakeoff.Kitchen(config, fresh, modality, loader, judge)
+        found = bakeoff.bake_off(auto, kitchen, Duration(minutes, "minutes"), say)
+        winner = bakeoff.learner_for(found.chosen, kitchen)
+    size = assemble.batch_size_for(len(dataset.train), None, winner.usual_batch)
+    return found, size, sum(p.numel() for p in winner.encoder.parameters())
+
+
+def _facts(dataset: Dataset, modality: Modality) -> dict[str, Any]:
+    train = dataset.train
+    labelled = int(train.has_label.sum())
+    facts: dict[str, Any] = {
+        "kind": dataset.kind,
+        "samples": len(train),
+        "labels": labelled,
+        "shape": list(modality.spec.shape),
+        "task": dataset.task,
+    }
+    if labelled and train.targets is not None and train.targets.ndim == 1:
+        values = np.unique(train.targets[train.has_label])
+        facts["distinct_labels"] = len(values)
+        if facts["task"] is None:
+            facts["task"] = "regression" if values.dtype.kind == "f" else "classification"
+    return facts
+
+
+def _hardware() -> dict[str, Any]:
+    return {
+        "device": str(devices.pick("auto")),
+        "processors": devices.available_threads(),
+        "memory_available": memory.available(),
+    }
+
+
+def _peak() -> int:
+    """Bytes that this process has taken at most; on CUDA, of the device's memory."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    import sys
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _reasons(made: Recommendation, found: BakeOff) -> list[str]:
+    """Why each part is as it is, a sentence each."""
+    facts = made.facts
+    scores = {t.objective: t.score for t in found.tried if t.score is not None}
+    ranked = ", ".join(f"{n} {s:.3f}" for n, s in sorted(scores.items(), key=lambda p: -p[1]))
+    how = f"judged by {found.judged_by}"
+    if found.labels:
+        how += f" on {found.labels:,} labels of train"
+    size = "×".join(map(str, facts["shape"]))
+    said = [
+        f"Objective {made.objective}: the best of a short try, {how}: {ranked}.",
+        f"Backbone {made.backbone} ({made.parameters:,} parameters): the one that suits"
+        f" {facts['kind']} of {size}, and trains on this hardware.",
+        f"{made.steps:,} steps of {made.batch_size}: {EPOCHS} passes over"
+        f" {facts['samples']:,} samples, at least {FEWEST:,} and at most {MOST:,} steps.",
+        f"About {made.minutes:.0f} minutes and {in_words(made.memory)} of memory, as measured while"
+        f" trying on {made.hardware['device']} with {made.hardware['processors']} processors.",
+    ]
+    if facts["labels"] == 0:
+        said.append("There are no labels yet: headstart label says which samples to label first.")
+    elif facts["labels"] < facts["samples"]:
+        said.append(
+            f"{facts['labels']:,} of {facts['samples']:,} samples have labels: the others are what"
+            " pre-training is for."
+        )
+    else:
+        said.append(
+            "All samples have labels. Pre-training pays most where labels are few: the comparison"
+            " below tells whether it does here."
+        )
+    return said
+
+
+def _commands(made: Recommendation, data: DataConfig) -> list[str]:
+    """To paste: pre-training, fine-tuning, and the comparison that says whether it paid."""
+    facts = made.facts
+    source = shlex.quote(data.path)
+    columns = ("target", "text_column", "file_column")
+    flags = "".join(
+        f" --{n.replace('_', '-')} {shlex.quote(v)}" for n in columns if (v := getattr(data, n))
+    )
+    task = " --task regression" if facts["task"] == "regression" else ""
+    few = facts["labels"] < facts["samples"] and _few(facts)
+    rest = {"image": " --unlabelled self-train", "table": " --unlabelled vat"}
+    more = rest.get(facts["kind"], "") if few and facts["task"] == "classification" else ""
+    begin = (
+        f"headstart pretrain {source}{flags} --objective {made.objective}"
+        f" --backbone {made.backbone} --steps {made.steps} --batch-size {made.batch_size}"
+        " --out runs/pretrained"
+    )
+    if facts["labels"] == 0:
+        return [begin, f"headstart label {source} --help"]
+    budgets = _budgets(facts)
+    return [
+        begin,
+        f"headstart finetune {source}{flags}{task} --from runs/pretrained{more} --out runs/model",
+        f"headstart compare {source}{flags}{task} --from runs/pretrained"
+        f" --labels {','.join(map(str, budgets))} --out runs/comparison",
+    ]
+
+
+def _few(facts: dict[str, Any]) -> bool:
+    classes = max(1, facts.get("distinct_labels", 1))
+    return bool(facts["labels"] <= FEW_A_CLASS * classes)
+
+
+def _budgets(facts: dict[str, Any]) -> list[int]:
+    """Numbers of labels worth comparing: from a few a class to all there are, in steps of ten."""
+    classes = facts.get("distinct_labels", 1) if facts["task"] == "classification" else 1
+    first = max(10, classes)
+    found = [n for n in (first, 10 * first, 100 * first) if n < facts["labels"]]
+    return found or [facts["labels"]]
