@@ -204,3 +204,17 @@ def test_tables_and_metadata_can_be_grouped_too(tmp_path):
     table = "file_name,who\nlow/0.wav,x\nhigh/0.wav,y\n"
     (folder / "metadata.csv").write_text(table)
     assert set(open_dataset(str(folder), group="who").train.groups.tolist()) == {"x", "y"}
+
+
+def test_a_long_recording_is_many_pieces_that_are_all_of_it(tmp_path):
+    minute = np.repeat(np.linspace(0.1, 0.9, 9), 4_000).astype(np.float32)
+    soundfile.write(tmp_path / "long.wav", minute, 8_000)
+    soundfile.write(tmp_path / "short.wav", tone(440), 8_000)
+    files = open_dataset(str(tmp_path)).train.inputs
+    pieces = recordings.cut(files, 0.5)
+    assert len(pieces) == 10
+    assert pieces.label(1) == "long.wav/0.5 s"
+    rows = [decode(p, **{**PLAIN, "window": 4_000}, pieces=True) for p in pieces]
+    whole = np.concatenate([wave_of(row) for row in rows[:9]])
+    np.testing.assert_allclose(whole, minute, atol=1e-3)
+    assert recordings.cut(files.take(np.array([1])), 0.5)[0] == files[1]  # nothing to cut

@@ -19,7 +19,17 @@ SERIES = Spec("continuous", (2, 32), flagged=True)  # the digits' 64 pixels, and
 SMALL = {
     "tcn": {"width": 16, "depth": 2},
     "patchts": {"width": 32, "depth": 2},
+    "ast": {"patch": 4},
+    "audioconv": {"widths": (8, 16), "dim": 32},
+    "wave": {"widths": (8, 16), "strides": (2, 2)},
 }  # of backbones whose usual size is slow here
+WAVES = Spec("continuous", (1, 64), empty=0.0)
+# Of backbones that share their parts with others: one objective of each kind says as much.
+FEW = {
+    "ast": ("masked", "simclr"),
+    "audioconv": ("autoencoder", "simclr", "byol", "wav2vec"),
+    "wave": ("autoencoder", "wav2vec"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +38,15 @@ def digits():
 
 
 def spec_of(backbone):
+    if backbone == "wave":
+        return WAVES
     return SERIES if issubclass(backbones.table.load(backbone), Stepwise) else PICTURES
 
 
 def suited(digits, backbone):
     """Pictures, or the same pixels in half as many pairs of a value and its flag."""
+    if backbone == "wave":
+        return digits.flatten(1)[:, None]
     if spec_of(backbone) is PICTURES:
         return digits
     values = digits.flatten(1)[:, None, ::2] - 0.3
@@ -54,6 +68,7 @@ PAIRS = [
     for backbone in backbones.table
     if "continuous" in backbones.table.load(backbone).reads & objectives.table.load(objective).reads
     and issubclass(backbones.table.load(backbone), objectives.table.load(objective).needs)
+    and objective in FEW.get(backbone, objectives.table)
 ]
 
 

@@ -24,6 +24,14 @@ table = Table(
             "headstart.backbones.audioconv:AudioConv",
             "convolutions over pitch and time, a token a few frames; fast, for recordings",
         ),
+        "ast": (
+            "headstart.backbones.ast:AST",
+            "audio spectrogram transformer: patches of pitch and time that look at one another",
+        ),
+        "wave": (
+            "headstart.backbones.wave:Wave",
+            "convolutions over the wave itself; with modality.features=wave",
+        ),
         "transformer": (
             "headstart.backbones.transformer:Transformer",
             "tokens of a text that look at one another, in both directions",

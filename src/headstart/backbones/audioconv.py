@@ -2,8 +2,7 @@
 
 Stages of convolutions halve pitch and, the first of them, time; the very first by a stride, for at
 full resolution memory would cost more than arithmetic. What is left of the pitch axis becomes
-channels, and blocks of wide convolutions along time (ConvNeXt's: Liu et al., 2022,
-arXiv:2201.03545, in one dimension) let each token hear what is around it.
+channels, and blocks of wide convolutions along time let each token hear what is around it.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from headstart.backbones.base import Backbone, activation, initialise
-from headstart.backbones.windows import mean_and_max, windows
+from headstart.backbones.base import activation, initialise
+from headstart.backbones.framed import Context, Framed
+from headstart.backbones.windows import Windows, windows
 from headstart.errors import UserError
 from headstart.settings import Settings, setting
-from headstart.types import Batch, Features, Spec
+from headstart.types import Batch, Spec
 
 COLOURED = 2  # stages whose statistics tell the voice and the microphone
 GRID = 8  # columns: batches of recordings are cut to whole multiples
@@ -41,10 +41,11 @@ class AudioConvConfig(Settings):
     )
 
 
-class AudioConv(Backbone):
+class AudioConv(Framed):
     """Log-mel maps → a token every few frames, and their mean and maximum."""
 
     Config: ClassVar[type[Settings]] = AudioConvConfig
+    dimensions: ClassVar[int | None] = 3
 
     def __init__(self, config: AudioConvConfig, spec: Spec) -> None:
         nn.Module.__init__(self)
@@ -67,7 +68,9 @@ class AudioConv(Backbone):
         self.flat = nn.Sequential(
             nn.Linear(height * config.widths[-1], config.dim, bias=False), nn.LayerNorm(config.dim)
         )
-        self.context = nn.ModuleList(Context(config) for _ in range(config.context))
+        self.context = nn.ModuleList(
+            Context(config.dim, config.reach, name) for _ in range(config.context)
+        )
         self.token_dim, self.dim = config.dim, 2 * config.dim
         initialise(self, name)
         for stage in self.stages:
@@ -76,8 +79,8 @@ class AudioConv(Backbone):
         for block in self.context:
             nn.init.zeros_(block.last.weight)  # type: ignore[union-attr, arg-type]
 
-    def forward(self, batch: Batch) -> Features:
-        """`[B, 1, M, W·T]` → pooled `[B, 2K]`, tokens `[B, W·t, K]`, mask `[B, W·t]`."""
+    def local(self, batch: Batch) -> tuple[Tensor, Windows]:
+        """`[B, 1, M, W·T]` → `[P, t, D]`."""
         # Only in training: an answer must not hang on what else is in its batch.
         parts = windows(batch.x, self.spec, multiple=GRID if self.training else 0)
         h = parts.x.contiguous(memory_format=torch.channels_last)
@@ -85,11 +88,13 @@ class AudioConv(Backbone):
             h = stage(h)  # [P, K, m, t]
             if self.training and self.config.mixstyle and i < COLOURED:
                 h = mixed_styles(h, self.config.mixstyle)
-        h = self.flat(h.flatten(1, 2).transpose(1, 2))  # [P, t, D]
+        return self.flat(h.flatten(1, 2).transpose(1, 2)), parts
+
+    def surrounded(self, h: Tensor) -> Tensor:
+        """`[P, t, D]` → the same."""
         for block in self.context:
             h = block(h)
-        tokens, mask = parts.joined(h, self.stride)
-        return Features(pooled=mean_and_max(tokens, mask), tokens=tokens, mask=mask)
+        return h
 
     def layers(self) -> list[nn.Module]:
         """Each stage, what flattens pitch, each block along time."""
@@ -117,24 +122,6 @@ class Stage(nn.Module):
         """`[P, narrow, m, t]` → `[P, wide, ⌈m/2⌉, t or ⌈t/2⌉]`."""
         h = self.change(self.dropout(self.pool(h)))
         return self.act(h + self.last(self.first(h)))  # type: ignore[no-any-return]
-
-
-class Context(nn.Module):
-    """Each channel along time, then each token alone, added to what was there."""
-
-    def __init__(self, config: AudioConvConfig) -> None:
-        super().__init__()
-        dim = config.dim
-        self.along = nn.Conv1d(dim, dim, config.reach, padding=config.reach // 2, groups=dim)
-        self.norm = nn.LayerNorm(dim)
-        self.wide = nn.Linear(dim, 2 * dim)
-        self.act = activation(config.activation)
-        self.last = nn.Linear(2 * dim, dim)
-
-    def forward(self, h: Tensor) -> Tensor:
-        """`[P, t, D]` → the same."""
-        mixed = self.along(h.transpose(1, 2)).transpose(1, 2)
-        return h + self.last(self.act(self.wide(self.norm(mixed))))  # type: ignore[no-any-return]
 
 
 def mixed_styles(h: Tensor, share: float) -> Tensor:

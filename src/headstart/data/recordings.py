@@ -16,13 +16,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data.files import Item, Range, Unreadable
+from headstart.data.files import Files, Item, Range, Unreadable, blob, places
 
 Wave = NDArray[np.float32]
 
@@ -62,7 +63,14 @@ def probe(item: Item) -> Recording:
 
 
 def decode(
-    item: Item, *, rate: int, window: int, windows: int, level: bool = True, trim: float = 40.0
+    item: Item,
+    *,
+    rate: int,
+    window: int,
+    windows: int,
+    level: bool = True,
+    trim: float = 40.0,
+    pieces: bool = False,
 ) -> NDArray[np.int16]:
     """One recording as a row `[HEAD + window · windows]`.
 
@@ -71,11 +79,14 @@ def decode(
     level: whether all recordings are made equally loud.
     trim: decibels beneath the loudest moment at which a beginning or an end counts as silence and
         is cut away; 0 cuts nothing.
+    pieces: whether a `Range` means so many samples of a recording, not so many bytes of a file.
 
     Raises:
         Unreadable: as for `probe`, or some of its samples are no finite numbers.
     """
     room = window * windows
+    if pieces and isinstance(item, Range):
+        return _piece(item, rate, room, level=level)
     with _opened(item) as (file, found):
         if found.seconds <= max(WHOLE, 1.5 * room / rate):
             wave = resampled(_read(file, item, 0, found.frames), found.rate, rate)
@@ -118,6 +129,45 @@ def sketches(items: Sequence[Item], side: int) -> tuple[Wave, dict[int, str]]:
         bands = np.add.reduceat(power, np.arange(side) * power.shape[1] // side, axis=1)
         out[i] = np.sqrt(bands).ravel()
     return out, bad
+
+
+def cut(files: Files, seconds: float) -> Files:
+    """Recordings as pieces of about so many seconds, for `decode(pieces=True)`.
+
+    Those up to half as long again stay whole, and so do those whose header cannot be read.
+    """
+    starts: list[int] = []
+    sizes: list[int] = []
+    names: list[str] = []
+    counts = []
+    for item in files:
+        try:
+            found = probe(item)
+        except Unreadable:
+            found = Recording(1, 1, 1, "")
+        count = 1 if found.seconds < 1.5 * seconds else round(found.seconds / seconds)
+        edges = [found.frames * i // count for i in range(count + 1)]
+        whole = count == 1
+        starts += [0] if whole else edges[:-1]
+        sizes += [0] if whole else [b - a for a, b in pairwise(edges)]
+        names += ["whole"] if whole else [f"{a / found.rate:.1f} s" for a in edges[:-1]]
+        counts.append(count)
+    if len(names) == len(files):
+        return files
+    paths = [str(item) for item in files]
+    stamp = [files.where.stamp, f"{seconds:g}"]
+    return Files(
+        places(files.where.root, paths, counts, blob(names), stamp=stamp, ranges=(starts, sizes))
+    )
+
+
+def _piece(item: Range, rate: int, room: int, *, level: bool) -> NDArray[np.int16]:
+    path = Path(item.file)
+    if item.size == 0:
+        return decode(path, rate=rate, window=room, windows=1, level=level)
+    with _opened(path) as (file, found):
+        wave = resampled(_read(file, path, item.offset, item.size), found.rate, rate)[:room]
+    return as_row(levelled(wave, rate) if level else wave, room)
 
 
 def spread(length: int, window: int, windows: int) -> list[int]:

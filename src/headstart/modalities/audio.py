@@ -78,6 +78,7 @@ class Reading:
     windows: int
     level: bool
     trim: float
+    pieces: bool = False
 
     @property
     def decoding(self) -> Decoding:
@@ -202,12 +203,14 @@ class Audio:
     def by_window(self) -> Audio:
         """See `base.Windowed`."""
         other = copy.copy(self)
-        other.reading = Reading(**{**vars(self.reading), "windows": 1})
+        other.reading = replace(self.reading, windows=1, pieces=True)
         return other
 
     def pieces(self, samples: Samples) -> Samples:
         """See `base.Windowed`."""
-        return samples
+        assert isinstance(samples.inputs, Files)
+        files = recordings.cut(samples.inputs, self.reading.window / self.reading.rate)
+        return samples if files is samples.inputs else Samples(files)
 
     def tensor(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
         """`int16 [N, HEAD + L]`, and the rows that could not be read (all zero).

@@ -60,6 +60,10 @@ table = Table(
             "headstart.objectives.inpainting:Inpainting",
             "guess the hidden blocks of a sample; for any backbone",
         ),
+        "wav2vec": (
+            "headstart.objectives.wav2vec:Wav2Vec",
+            "tell what hidden moments of a recording sound like from other moments",
+        ),
         "mlm": (
             "headstart.objectives.mlm:MLM",
             "guess the hidden words of a text",
