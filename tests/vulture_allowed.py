@@ -1,6 +1,7 @@
 """Names that only tables, other packages or later issues use; vulture reads this file."""
 
 from headstart import Run, load
+from headstart.backbones.ast import AST
 from headstart.backbones.audioconv import AudioConv
 from headstart.backbones.causal import Causal
 from headstart.backbones.conv import Conv
@@ -55,6 +56,7 @@ from headstart.objectives.tsdae import TSDAE
 from headstart.objectives.variational import Variational
 from headstart.objectives.vicreg import VICReg
 from headstart.objectives.vime import VIME
+from headstart.objectives.wav2vec import Wav2Vec
 from headstart.parts.learner import Learner
 from headstart.serve.app import Answers as ServedAnswers
 from headstart.study.labelling import first, unsure
@@ -112,6 +114,8 @@ _ = (
 )
 _ = (AudioConv,)
 _ = (Onnx, Program, Weights, Sklearn)
+_ = (AST, AudioConv, Wav2Vec)
+_ = (Onnx, Program, Weights)
 _ = (ServedAnswers.predictions,)
 _ = (MLflow, TensorBoard, Trackio, WandB)
 _ = (Boosting, Gradients, MFCC, Machine.get_params, TfIdf)
