@@ -4,6 +4,7 @@ import pytest
 from headstart.data.series import as_series, padded, steps
 from headstart.data.sources import open_dataset
 from headstart.errors import UserError
+from waves import waves
 
 
 def test_layouts_of_arrays():
@@ -153,3 +154,60 @@ def test_tables_that_are_no_series_are_named(tmp_path, text, options, words):
 def test_lists_of_different_lengths_in_a_row_are_named(tmp_path):
     with pytest.raises(UserError, match=r"different numbers of steps \('x' 2, 'y' 1\)"):
         read(tmp_path, '{"x": [1, 2], "y": [3]}\n', "x.jsonl")
+
+
+def test_large_series_stay_on_disk_and_give_the_same_run(tmp_path, monkeypatch):
+    """What is drawn, and what is fitted, is as from memory, to the bit."""
+    import torch
+
+    from headstart.data import npz
+    from headstart.data.mapped import Mapped
+    from headstart.modalities.series import Series, SeriesConfig
+    from headstart.workflows.config import DataConfig
+    from headstart.workflows.supply import Supply
+
+    x, y = waves(300, missing=0.05)
+    x[5, :, 1:] = np.nan
+    path = tmp_path / "x.npz"
+    np.savez(path, series=x, y=y)
+    held = open_dataset(str(path)).train
+    monkeypatch.setattr(npz, "MAPPED_FROM", 1)
+    lying = open_dataset(str(path)).train
+    assert isinstance(lying.inputs, Mapped)
+    np.testing.assert_array_equal(lying.inputs.read(), x)
+    some = np.array([7, 3, 299])
+    assert lying.take(some).name(2) == "299"
+    fitted = [Series.fit(samples, SeriesConfig()) for samples in (held, lying)]
+    assert fitted[0].state() == fitted[1].state()
+    drawn = []
+    for samples, size in ((held, None), (lying, "40KB")):
+        config = DataConfig(on_bad="skip", **({"max_memory": size_of(size)} if size else {}))
+        with Supply({"train": samples}, fitted[0], config, seed=3, batch_size=16) as supply:
+            loader = supply.loaders["train"]
+            loader.y = torch.arange(300)
+            parts = [loader.at(position, 16) for position in range(0, 640, 16)]
+            assert supply.skipped() == {"train": ["5"]}
+            whole = torch.cat([part for part, _ in loader.in_order(64)])
+            drawn.append((*(torch.cat(column) for column in zip(*parts, strict=True)), whole))
+            notes = supply.notes
+    assert "read from the file as they are drawn" in notes[0]
+    for one, other in zip(*drawn, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
+
+
+def size_of(text):
+    from headstart.settings import Size
+
+    return Size.parse(text)
+
+
+def test_an_infinite_value_on_disk_is_named(tmp_path, monkeypatch):
+    from headstart.data import npz
+
+    monkeypatch.setattr(npz, "MAPPED_FROM", 1)
+    x = np.zeros((5_000, 4), dtype=np.float32)
+    x[4_500, 2] = np.inf
+    path = tmp_path / "x.npz"
+    np.savez(path, series=x)
+    with pytest.raises(UserError, match="infinite value in series 4500, channel 0, step 2"):
+        open_dataset(str(path))

@@ -20,7 +20,7 @@ from headstart.data.columns import constant, described, meanings
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.duplicates import Pair, describe, pairs, same_rows
 from headstart.data.files import Files, Unreadable
-from headstart.data.series import steps
+from headstart.data.series import pieces, steps
 
 SHOWN = 5  # examples of each finding
 HASHED = 256  # numbers that a text's runs of characters are hashed to, to be compared
@@ -105,14 +105,17 @@ def _read_series(
     samples: Samples,
 ) -> tuple[NDArray[np.float32], NDArray[np.intp], list[dict[str, str]]]:
     """Series of `[N, C, T]` at so many steps, each stretched to them."""
-    series = np.asarray(samples.inputs)
-    ends = steps(series)
-    short = np.flatnonzero(ends < 2)
-    bad = [{"name": samples.name(int(i)), "reason": f"{ends[i]} steps"} for i in short]
-    good = np.flatnonzero(ends >= 2)
-    place = (np.linspace(0, 1, COURSE) * (ends[good, None] - 1)).round().astype(np.intp)
-    course = np.take_along_axis(np.nan_to_num(series[good]), place[:, None], axis=2)
-    return course.reshape(len(good), -1), good, bad
+    courses, ends = [], []
+    for series in pieces(samples.inputs):
+        end = steps(series)
+        place = (np.linspace(0, 1, COURSE) * np.maximum(end[:, None] - 1, 0)).round()
+        course = np.take_along_axis(np.nan_to_num(series), place[:, None].astype(np.intp), axis=2)
+        courses.append(course.reshape(len(series), -1)[end >= 2])
+        ends.append(end)
+    counts = np.concatenate(ends)
+    short, good = np.flatnonzero(counts < 2), np.flatnonzero(counts >= 2)
+    bad = [{"name": samples.name(int(i)), "reason": f"{counts[i]} steps"} for i in short]
+    return np.concatenate(courses), good, bad
 
 
 def _counts(samples: Samples) -> dict[str, Any]:
@@ -133,22 +136,13 @@ def _counts(samples: Samples) -> dict[str, Any]:
 
 def _shape(kind: str, samples: Samples) -> dict[str, Any]:
     if kind == "text":
-        lengths = np.array([len(text) for text in samples.inputs])  # type: ignore[arg-type]
+        lengths = np.array([len(text) for text in samples.inputs])  # type: ignore[arg-type, union-attr]
         figures = {"mean": float(lengths.mean()), "longest": int(lengths.max())}
         return {"characters": figures}
     if is_table(samples.inputs):
         return _columns(np.asarray(samples.inputs))
     if kind == "series":
-        series = np.asarray(samples.inputs)
-        ends = steps(series)
-        inside = np.arange(series.shape[2]) < ends[:, None]
-        missing = int((np.isnan(series) & inside[:, None]).sum())
-        figures = {
-            "mean": float(ends.mean()),
-            "shortest": int(ends.min()),
-            "longest": int(ends.max()),
-        }
-        return {"channels": series.shape[1], "steps": figures, "missing_values": missing}
+        return _courses(samples)
     if isinstance(samples.inputs, np.ndarray):
         array = samples.inputs
         shape: dict[str, Any] = {"shape": list(array.shape[1:])}
@@ -193,6 +187,24 @@ def _recorded(samples: Samples) -> dict[str, Any]:
         "all": sum(seconds),
     }  # fmt: skip
     return {"recorded": dict(kinds.most_common(SHOWN)), "seconds": lengths}
+
+
+def _courses(samples: Samples) -> dict[str, Any]:
+    """Channels, lengths and missing values of series."""
+    ends, missing, channels = [], 0, 0
+    for series in pieces(samples.inputs):
+        end = steps(series)
+        inside = np.arange(series.shape[2]) < end[:, None]
+        missing += int((np.isnan(series) & inside[:, None]).sum())
+        channels = series.shape[1]
+        ends.append(end)
+    counts = np.concatenate(ends)
+    figures = {
+        "mean": float(counts.mean()),
+        "shortest": int(counts.min()),
+        "longest": int(counts.max()),
+    }
+    return {"channels": channels, "steps": figures, "missing_values": missing}
 
 
 def _labels(samples: Samples, rows: NDArray[np.intp]) -> list[Any]:

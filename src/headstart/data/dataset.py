@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data.files import Files
+from headstart.data.mapped import Mapped
 
 if TYPE_CHECKING:
     from headstart.data.corpus import Corpus
@@ -43,7 +44,7 @@ class Samples:
     """One split.
 
     inputs: an array `[N, ...]` (of str for texts, tuples of them for words), where N files lie, or
-        texts that are streamed.
+        texts or series that are streamed.
     targets: `[N]` of int, float or str as the source gave them, or None when there are none.
     labelled: `[N]` of bool, False where a target is missing; None when all are there.
     names: how each sample is called in messages and tables; by default as its file is called
@@ -52,7 +53,7 @@ class Samples:
         keep them so. None where all stand alone.
     """
 
-    inputs: NDArray[Any] | Files | Corpus
+    inputs: NDArray[Any] | Files | Corpus | Mapped
     targets: NDArray[Any] | None = None
     labelled: NDArray[np.bool_] | None = None
     names: Sequence[str] | None = None
@@ -76,7 +77,7 @@ class Samples:
 
     def take(self, index: NDArray[np.integer[Any]]) -> Samples:
         """The samples at `index`, in that order."""
-        if not isinstance(self.inputs, np.ndarray | Files):
+        if not isinstance(self.inputs, np.ndarray | Files | Mapped):
             texts, called = self.inputs.take(index)
             return Samples(texts, names=called)
         names = self.names
@@ -94,7 +95,7 @@ class Samples:
 
     def _named(self, index: NDArray[np.integer[Any]]) -> list[str] | None:
         names = self.names
-        if names is None and not isinstance(self.inputs, Files):
+        if names is None and not isinstance(self.inputs, Files | Mapped):
             names = range(len(self))  # type: ignore[assignment]
         return None if names is None else [str(names[int(i)]) for i in index]
 

@@ -28,12 +28,15 @@ from headstart.data.arrays import (
     same_kind,
 )
 from headstart.data.dataset import SPLITS, Dataset, Kind, Samples
-from headstart.data.series import Layout, as_series
+from headstart.data.mapped import Mapped
+from headstart.data.series import Layout, as_mapped, as_series
 from headstart.errors import UserError, nearest
 
 SERIES = "series"
 INPUTS = ("x", "data", "images", "inputs", SERIES)
 LENGTHS = "lengths"
+MAPPED_FROM = 2**28  # bytes from which series are left on disk until they are drawn
+LOCAL_HEADER = 30  # bytes before a member's name
 TARGETS = ("y", "labels", "targets", "target")
 _SPLITS = {
     "train": "train",
@@ -73,8 +76,15 @@ def read_npz(
             members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
             inputs, targets, rest = _roles(path, list(members), target)
             lengths = _lengths(rest)
+            large = {
+                key: mapped
+                for split, key in inputs.items()
+                if split not in lengths
+                and _is_series(key, kind)
+                and (mapped := _mapped(path, archive, members[key])) is not None
+            }
             arrays = {
-                key: _array(archive, members[key], f"{path}: {key}")
+                key: large[key] if key in large else _array(archive, members[key], f"{path}: {key}")
                 for key in [*inputs.values(), *targets.values(), *lengths.values()]
             }
             rest = [key for key in rest if key not in lengths.values()]
@@ -85,9 +95,13 @@ def read_npz(
         ) from error
     splits: dict[str, Samples] = {}
     found: list[tuple[str, Kind, NDArray[Any]]] = []
+    x: NDArray[Any] | Mapped
     for split, key in sorted(inputs.items(), key=lambda item: SPLITS.index(item[0])):
-        is_series = kind == SERIES or split in lengths or _part(key)[0].lower() == SERIES
-        if is_series:
+        if key in large:
+            rows = as_mapped(large[key], f"{path}: {key}", layout)
+            found.append((split, "series", rows.whole))
+            x = rows
+        elif split in lengths or _is_series(key, kind):
             ends = arrays[lengths[split]] if split in lengths else None
             x = as_series(arrays[key], f"{path}: {key}", lengths=ends, layout=layout)
             found.append((split, "series", x))
@@ -102,6 +116,32 @@ def read_npz(
     notes = [f"arrays that were not read: {', '.join(rest)}"] if rest else []
     name = target or (_part(targets["train"])[0] if "train" in targets else None)
     return Dataset(str(path), same_kind(found), splits, target_name=name, notes=notes)
+
+
+def _is_series(key: str, kind: Kind | None) -> bool:
+    return kind == SERIES or _part(key)[0].lower() == SERIES
+
+
+def _mapped(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any] | None:
+    """An array that is too large to be read for nothing, where it lies; None where that is not so.
+
+    `numpy.savez` stores arrays as they are, `savez_compressed` does not.
+    """
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size < MAPPED_FROM:
+        return None
+    with archive.open(info) as file:
+        shape, by_column, dtype = _header(file)
+        head = file.tell()
+    size = math.prod(shape) * dtype.itemsize
+    usual = not by_column and dtype.kind in "uif" and len(shape) in (2, 3)
+    if not usual or info.file_size - head != size:
+        return None  # whoever reads it says what is wrong
+    with path.open("rb") as file:
+        file.seek(info.header_offset)
+        local = file.read(LOCAL_HEADER)
+        name, extra = struct.unpack("<HH", local[-4:])
+    begin = info.header_offset + LOCAL_HEADER + name + extra + head
+    return np.memmap(path, dtype, "r", begin, shape)
 
 
 def _lengths(keys: list[str]) -> dict[str, str]:
@@ -162,7 +202,7 @@ def _claim(path: Path, chosen: dict[str, str], split: str, key: str, role: str) 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> NDArray[Any]:
     """One array, once its header and the archive's directory agree on its size."""
     with archive.open(info) as file:
-        shape, dtype = _header(file)
+        shape, _, dtype = _header(file)
         if dtype.hasobject:
             raise UserError(
                 f"{where} holds Python objects, which could run code when read.",
@@ -194,7 +234,8 @@ def archive_size(archive: zipfile.ZipFile) -> int:
     return size
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Its shape, whether columns come first (Fortran's order), its type."""
     version = np.lib.format.read_magic(file)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -204,8 +245,8 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
         raise ValueError(f"array format {version[0]}.{version[1]}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # files written by Python 2 are as good as others
-        shape, _, dtype = readers[version](file)
-    return shape, dtype
+        shape, by_column, dtype = readers[version](file)
+    return shape, by_column, dtype
 
 
 def _reason(error: BaseException) -> str:

@@ -6,12 +6,13 @@ measured and what is not there any more are the same thing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.data.mapped import PIECE, Mapped
 from headstart.errors import UserError
 
 Layout = Literal["auto", "channels-first", "channels-last"]
@@ -42,7 +43,7 @@ def as_series(
     if counts is not None and len(counts) != len(array):
         series = _cut(array, counts, where)
     else:
-        series = _stacked(array, where, layout)
+        series = _float32(_axes(array, where, layout))
         if counts is not None:
             series = _ended(series, counts, where)
     refuse_infinite(series, where)
@@ -65,17 +66,40 @@ def steps(series: NDArray[np.float32]) -> NDArray[np.intp]:
     return np.where(there.any(axis=1), last, 0)
 
 
-def refuse_infinite(series: NDArray[np.float32], where: str) -> None:
-    """Raises:
-    UserError: a value of `[N, C, T]` is infinite, or too large for float32.
+def pieces(inputs: Any) -> Iterator[NDArray[np.float32]]:
+    """Series `[N, C, T]`, in memory or not, so many at once."""
+    if isinstance(inputs, Mapped):
+        yield from inputs.pieces()
+        return
+    array = np.asarray(inputs, dtype=np.float32)
+    for start in range(0, len(array), PIECE):
+        yield array[start : start + PIECE]
+
+
+def as_mapped(array: NDArray[Any], where: str, layout: Layout = "auto") -> Mapped:
+    """An array of `as_series` that stays on disk; it is read once, to look for infinite values."""
+    axes = _axes(array, where, layout)
+    mapped = Mapped(axes, np.arange(len(axes)))
+    for i, piece in enumerate(mapped.pieces()):
+        refuse_infinite(piece, where, i * PIECE)
+    return mapped
+
+
+def refuse_infinite(series: NDArray[np.float32], where: str, first: int = 0) -> None:
+    """Refuse a value of `[N, C, T]` that is infinite, or too large for float32.
+
+    first: the number of the first of them.
+
+    Raises:
+        UserError: there is one.
     """
-    for start in range(0, len(series), 4096):
-        bad = np.argwhere(np.isinf(series[start : start + 4096]))
+    for start in range(0, len(series), PIECE):
+        bad = np.argwhere(np.isinf(series[start : start + PIECE]))
         if len(bad):
             row, channel, step = (int(i) for i in bad[0])
             raise UserError(
-                f"{where} holds an infinite value in series {start + row}, channel {channel}, step"
-                f" {step} (all counted from 0).",
+                f"{where} holds an infinite value in series {first + start + row}, channel"
+                f" {channel}, step {step} (all counted from 0).",
                 "Mend it; a value that was not measured is NaN, or an empty cell.",
             )
 
@@ -105,9 +129,10 @@ def _cut(array: NDArray[Any], counts: NDArray[np.int64], where: str) -> NDArray[
     return padded(np.split(flat, np.cumsum(counts)[:-1]))
 
 
-def _stacked(array: NDArray[Any], where: str, layout: Layout) -> NDArray[np.float32]:
+def _axes(array: NDArray[Any], where: str, layout: Layout) -> NDArray[Any]:
+    """A view `[N, C, T]`."""
     if array.ndim == 2:
-        return _float32(array[:, None])
+        return array[:, None]
     if array.ndim != 3:
         raise UserError(
             f"{where} has shape {list(array.shape)}; expected series [N, T], or [N, C, T] with C"
@@ -121,7 +146,7 @@ def _stacked(array: NDArray[Any], where: str, layout: Layout) -> NDArray[np.floa
                 "Say which with --set data.layout=channels-first (or channels-last).",
             )
         layout = "channels-first" if array.shape[1] < array.shape[2] else "channels-last"
-    return _float32(array if layout == "channels-first" else array.transpose(0, 2, 1))
+    return array if layout == "channels-first" else array.transpose(0, 2, 1)
 
 
 def _ended(

@@ -8,6 +8,7 @@ beside it, by 0 after the end of a series.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.data.dataset import Samples
-from headstart.data.series import steps
+from headstart.data.mapped import Mapped
+from headstart.data.series import pieces, steps
 from headstart.errors import UserError
 from headstart.modalities.augment.series import (
     Amounts,
@@ -86,20 +88,26 @@ class Series:
         Raises:
             UserError: a channel holds nothing, or a setting is out of range.
         """
-        x = _array(train)
         if config.length is not None and config.length < FEWEST_STEPS:
             raise UserError(
                 f"setting 'modality.length' is {config.length}: at least {FEWEST_STEPS} are needed."
             )
-        counts = steps(x)
-        length = config.length or int(counts.max(initial=FEWEST_STEPS))
-        missing = bool(np.isnan(x[:, :, :length]).any()) or int(counts.min()) < length
+        scan = _scanned(train)
+        length = config.length or int(scan.steps.max(initial=FEWEST_STEPS))
+        whole = int(scan.steps.min()) >= length
+        missing = not whole or int(scan.values.sum()) < int(scan.steps.sum()) * len(scan.mean)
         if missing and config.missing is False:
             raise UserError(
                 "setting 'modality.missing' is false, and train has missing values or series of"
                 " different lengths."
             )
-        mean, std = _statistics(x) if config.normalise == "channel" else _neutral(x.shape[1])
+        if (scan.values == 0).any():
+            raise UserError(
+                f"channel {int((scan.values == 0).argmax())} of train holds no value at all."
+            )
+        mean, std = [0.0] * len(scan.mean), [1.0] * len(scan.mean)
+        if config.normalise == "channel":
+            mean, std = scan.mean.tolist(), scan.std.tolist()
         weak, strong = amounts_of(config.augment)
         series = cls(
             mean,
@@ -110,7 +118,7 @@ class Series:
             cuts=config.length is not None,
             amounts={"weak": weak, "strong": strong},
         )
-        series.notes = _notes(series, x, counts)
+        series.notes = _notes(series, scan)
         return series
 
     @classmethod
@@ -254,6 +262,8 @@ def by_itself(x: Tensor) -> Tensor:
 
 
 def _array(samples: Samples) -> NDArray[np.float32]:
+    if isinstance(samples.inputs, Mapped):
+        return samples.inputs.read()
     array = np.asarray(samples.inputs, dtype=np.float32)
     if array.ndim != 3:
         raise UserError(
@@ -262,31 +272,43 @@ def _array(samples: Samples) -> NDArray[np.float32]:
     return array
 
 
-def _statistics(x: NDArray[np.float32]) -> tuple[list[float], list[float]]:
-    """Each channel's mean and deviation over what was measured."""
-    there = ~np.isnan(x)
-    count = there.sum(axis=(0, 2))
-    if (count == 0).any():
-        raise UserError(f"channel {int((count == 0).argmax())} of train holds no value at all.")
-    known = np.where(there, x, 0).astype(np.float64)
-    mean = known.sum(axis=(0, 2)) / count
-    square = (np.where(there, x - mean[None, :, None], 0) ** 2).sum(axis=(0, 2))
-    std = np.sqrt(square / count)
+@dataclass(frozen=True)
+class _Scan:
+    """What one reading of train finds: steps of each series `[N]`; of each channel how many
+    values, their mean and deviation `[C]`."""
+
+    steps: NDArray[np.intp]
+    values: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+
+
+def _scanned(train: Samples) -> _Scan:
+    """Piece by piece: train may lie on disk."""
+    inputs = train.inputs if isinstance(train.inputs, Mapped) else _array(train)
+    ends, values, total, squares, centre = [], 0, 0, 0, None
+    for piece in pieces(inputs):
+        ends.append(steps(piece))
+        there = ~np.isnan(piece)
+        if centre is None:  # far from 0, the difference of two large sums would be noise
+            first = np.where(there, piece, 0).astype(np.float64).sum(axis=(0, 2))
+            centre = first / np.maximum(there.sum(axis=(0, 2)), 1)
+        left = np.where(there, piece - centre[:, None], 0)
+        values = values + there.sum(axis=(0, 2))
+        total = total + left.sum(axis=(0, 2))
+        squares = squares + (left**2).sum(axis=(0, 2))
+    known = np.maximum(values, 1)
+    std = np.sqrt(np.maximum(squares / known - (total / known) ** 2, 0))
     std[std < 1e-12] = 1.0  # a constant channel carries nothing; leave it at zero
-    return mean.tolist(), std.tolist()
+    return _Scan(np.concatenate(ends), np.asarray(values), centre + total / known, std)
 
 
-def _neutral(channels: int) -> tuple[list[float], list[float]]:
-    return [0.0] * channels, [1.0] * channels
-
-
-def _notes(series: Series, x: NDArray[np.float32], counts: NDArray[np.intp]) -> list[str]:
+def _notes(series: Series, scan: _Scan) -> list[str]:
     channels = _counted(len(series.mean), "channel")
     if not series.flagged:
         return [f"series of {channels}, {series.length:,} steps each"]
-    inside = np.arange(x.shape[2]) < counts[:, None]  # [N, T]
-    measured = ~np.isnan(x) & inside[:, None]
-    share = 1 - measured.sum() / max(1, inside.sum() * x.shape[1])
+    share = 1 - scan.values.sum() / max(1, int(scan.steps.sum()) * len(series.mean))
+    counts = scan.steps
     notes = [
         f"series of {channels}, {int(counts.min()):,} to {int(counts.max()):,} steps"
         f" ({counts.mean():.0f} on average); {share:.1%} of their values are missing"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.data import memory
@@ -16,6 +18,8 @@ from headstart.data.dataset import Samples
 from headstart.data.decoding import Decoding
 from headstart.data.files import Files, Places
 from headstart.data.loader import Loader, Resident
+from headstart.data.mapped import PIECE, Mapped
+from headstart.data.mapped_loader import MappedRows
 from headstart.data.rows import DiskRows, kept_rows
 from headstart.data.streamed import Reader, Streamed, read_resident
 from headstart.errors import UserError
@@ -25,6 +29,7 @@ from headstart.workflows.config import DataConfig
 
 Say = Callable[[str], None]
 Rows = Callable[..., tuple[Tensor, list[int]]]
+NOTHING = "it holds nothing"
 MOST_AHEAD = 2**28  # bytes of batches read ahead: more would not be faster
 
 
@@ -80,7 +85,9 @@ class Supply:
             if isinstance(samples.inputs, np.ndarray):
                 held += samples.inputs.nbytes
                 x, bad = self._rows(samples, on_bad=self._config.on_bad)
-                self.loaders[name] = self._resident(x, dict.fromkeys(bad, "it holds nothing"))
+                self.loaders[name] = self._resident(x, dict.fromkeys(bad, NOTHING))
+            elif isinstance(samples.inputs, Mapped):
+                held += self._from_disk(name, samples, limit - held)
             elif isinstance(samples.inputs, Corpus):
                 held += self._written(name, samples.inputs)
             else:
@@ -93,6 +100,29 @@ class Supply:
             )
         if encoded and decoding is not None:
             self._choose(encoded, decoding, limit - held, batch_size)
+
+    def _from_disk(self, name: str, samples: Samples, room: int) -> int:
+        """Rows of an array on disk, read at once if they fit; returns bytes that they take."""
+        assert isinstance(samples.inputs, Mapped)
+        size, on_bad = samples.inputs.nbytes, self._config.on_bad
+        if size <= room:
+            x, bad = self._rows(samples, on_bad=on_bad)
+            self.loaders[name] = self._resident(x, dict.fromkeys(bad, NOTHING))
+            return size
+        found: dict[int, str] = {}
+        for start in range(0, len(samples), PIECE):
+            part = samples.take(np.arange(start, min(start + PIECE, len(samples))))
+            found |= {start + i: NOTHING for i in self._rows(part, on_bad=on_bad)[1]}
+
+        def read(index: NDArray[np.integer[Any]]) -> Tensor:
+            return self._rows(samples.take(index))[0]
+
+        self.loaders[name] = MappedRows(len(samples), read, seed=self._seed, bad=found)
+        self.notes.append(
+            f"{name}: {len(samples):,} series take {in_words(size)}, and memory may take"
+            f" {in_words(max(room, 0))}: they are read from the file as they are drawn"
+        )
+        return 24 * len(samples)  # where they lie, and two epochs' orders of them
 
     def _written(self, name: str, texts: Corpus) -> int:
         """Rows of texts on disk; returns bytes that it takes to draw from them."""
