@@ -60,7 +60,7 @@ def answer(page: Page, ask: Any) -> str:
         ask()
     if said.value.status != 200:
         return f"status {said.value.status}"
-    page.wait_for_function("document.getElementById('answer').getAttribute('aria-busy') == 'false'")
+    page.wait_for_selector("#answer[aria-busy=false]")
     best = page.locator("#best")
     return best.inner_text() if best.count() else "features"
 

@@ -25,6 +25,7 @@ from headstart.data.dataset import Dataset
 from headstart.export.folders import Sklearn
 from headstart.export.onnx import Onnx
 from headstart.export.program import Program
+from headstart.export.transformers import Transformers
 from headstart.export.weights import Weights
 from headstart.modalities.augment.series import SeriesStrengths
 from headstart.modalities.augment.settings import Strengths
@@ -116,6 +117,7 @@ _ = (AudioConv,)
 _ = (Onnx, Program, Weights, Sklearn)
 _ = (AST, AudioConv, Wav2Vec)
 _ = (Onnx, Program, Weights)
+_ = (Onnx, Program, Weights, Sklearn, Transformers)
 _ = (ServedAnswers.predictions,)
 _ = (MLflow, TensorBoard, Trackio, WandB)
 _ = (Boosting, Gradients, MFCC, Machine.get_params, TfIdf)

@@ -16,6 +16,10 @@ table = Table(
             "headstart.export.weights:Weights",
             "weights with all that rebuilds the network: .safetensors",
         ),
+        "transformers": (
+            "headstart.export.transformers:Transformers",
+            "a folder that transformers' AutoModel and pipeline load",
+        ),
         "sklearn": (
             "headstart.export.folders:Sklearn",
             "a folder with a scikit-learn estimator, without pickle",

@@ -52,7 +52,11 @@ class Graph(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
-        features = self.encoder(Batch(self.door(x)))
+        return self.prepared(self.door(x))
+
+    def prepared(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The same, of samples that have passed the door."""
+        features = self.encoder(Batch(x))
         if self.task is None:
             return (features.pooled,)
         if features.members is None:

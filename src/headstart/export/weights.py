@@ -29,9 +29,8 @@ class Weights:
     @staticmethod
     def write(path: Path, work: Work) -> None:
         """Names begin with `encoder.` and `task.`, as in a run's own file."""
-        parts = {k: work.config[k] for k in ("backbone", "task") if k in work.config}
-        whole = {"about": work.about, "state": work.state, "config": parts}
-        tensors = {n: t.contiguous().clone() for n, t in _learned(work.graph).state_dict().items()}
+        whole = {"about": work.about, **parts_of(work)}
+        tensors = {n: t.contiguous().clone() for n, t in learned(work.graph).state_dict().items()}
         save_file(tensors, path, metadata={k: json.dumps(v) for k, v in whole.items()})
 
     @staticmethod
@@ -58,7 +57,24 @@ def read(path: Path) -> Graph:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if not {"state", "config"} <= set(kept):
         raise UserError(f"{path} holds weights, but not what headstart wrote beside them.")
-    state, config = json.loads(kept["state"]), json.loads(kept["config"])
+    graph = rebuilt({name: json.loads(kept[name]) for name in ("state", "config")})
+    load_exactly(learned(graph), tensors, str(path))
+    return graph
+
+
+def parts_of(work: Work) -> dict[str, Any]:
+    """All that rebuilds the network but its weights, as JSON can hold it."""
+    config = {k: work.config[k] for k in ("backbone", "task") if k in work.config}
+    return {"state": work.state, "config": config}
+
+
+def rebuilt(parts: dict[str, Any]) -> Graph:
+    """The network that `parts_of` described, with weights yet to be loaded.
+
+    Raises:
+        UserError: the description is malformed.
+    """
+    state, config = parts["state"], parts["config"]
     modality = assemble.load_modality(state)
     encoder = assemble.load_backbone(config["backbone"], modality.spec)
     task = None
@@ -67,12 +83,10 @@ def read(path: Path) -> Graph:
         chosen = assemble.component(tasks.table, config["task"], "", "task", faults)
         faults.raise_if_any()
         task = chosen.cls(chosen.config, chosen.cls.dim_of(encoder), state["task"])
-    graph = Graph(modality, encoder, task)
-    load_exactly(_learned(graph), tensors, str(path))
-    return graph
+    return Graph(modality, encoder, task)
 
 
-def _learned(graph: Graph) -> nn.ModuleDict:
+def learned(graph: Graph) -> nn.ModuleDict:
     """The parts whose weights were learned; a door's are in the preprocessing."""
     parts: dict[str, nn.Module] = {"encoder": graph.encoder}
     if graph.task is not None:

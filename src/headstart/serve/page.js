@@ -349,8 +349,8 @@ function examples(form) {
   const wide = !usable[0].picture;
   if (wide) at("examples").classList.add("wide");
   for (const one of usable) {
-    const take = async () => {
-      if (one.picture) return askFile(await (await fetch(one.picture)).blob(), "sample.png");
+    const take = () => {
+      if (one.picture) return askJson(one.picture);
       if (one.text) { at("text").value = one.text; return askJson(one.text); }
       return form.fill(one.row);
     };
