@@ -31,7 +31,7 @@ def run(command):
     assert main([*words[1:], *short, "--quiet"]) == 0, command
 
 
-LONG = ("audio",)
+LONG = ("audio", "series", "tables", "texts")  # pytest -m slow
 NAMES = [
     pytest.param(path.stem, marks=[pytest.mark.slow] if path.stem in LONG else [])
     for path in sorted(TUTORIALS.glob("*.md"))

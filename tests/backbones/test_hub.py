@@ -1,6 +1,9 @@
 """Public encoders: what they give equals transformers' own forward pass, from disk alone."""
 
+import json
 import shutil
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ pytest.importorskip("transformers")
 
 import headstart as hs
 from headstart import backbones, modalities
+from headstart.backbones.hub import choice
 from headstart.data import snapshots
 from headstart.data.dataset import Samples
 from headstart.data.texts import as_array
@@ -227,6 +231,48 @@ def test_a_name_that_is_not_on_disk_needs_the_network(monkeypatch):
     assert "hf download nobody/nothing" in error.value.hints[0]
     with pytest.raises(UserError, match="neither a folder nor the name"):
         snapshots.locate("what?")
+
+
+def test_what_a_config_would_fetch_or_run_is_left_out(tmp_path):
+    """A stranger's folder, or run, names code, pickles and other places to look in."""
+    from headstart.backbones.hub import networks
+
+    picture_model(tmp_path, "resnet")
+    path = tmp_path / "config.json"
+    told = json.loads(path.read_text())
+    bad = {"auto_map": {"AutoModel": "evil--code.Model"}, "attn_implementation": "evil/kernel"}
+    path.write_text(json.dumps({**told, **bad}))
+    _, raw = choice.chosen(str(tmp_path), {})
+    assert not set(bad) & set(raw["config"])
+    made = networks._settings({**told, **bad}, "run")
+    assert not hasattr(made, "auto_map")
+    assert networks.built({**told, **bad}, "run").config._attn_implementation != "evil/kernel"
+
+
+def test_timm_is_read_as_timm_does(tmp_path):
+    timm = pytest.importorskip("timm")
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    model = timm.create_model("resnet10t", num_classes=5).eval()
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    card = {"input_size": [3, 32, 32], "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.2]}
+    told = {"architecture": "resnet10t", "num_classes": 5, "pretrained_cfg": card}
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    modality, encoder = built(tmp_path, Samples(pixels), "image")
+    x = modality.prepare(modality.tensor(Samples(pixels))[0])
+    with torch.no_grad():
+        wanted = model.forward_head(model.forward_features(x), pre_logits=True)
+        torch.testing.assert_close(encoder(Batch(x)).pooled, wanted)
+
+
+def test_a_timm_architecture_is_a_name_and_nothing_else(monkeypatch):
+    from headstart.backbones.hub import networks
+
+    monkeypatch.setitem(sys.modules, "timm", types.ModuleType("timm"))
+    with pytest.raises(UserError, match="no architecture of timm"):
+        networks.built({"architecture": "hf-hub:evil/model"}, "run")
 
 
 def test_a_model_of_texts_does_not_read_pictures(tmp_path):

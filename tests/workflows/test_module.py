@@ -32,7 +32,7 @@ def test_a_plain_loop_trains_it(run):
     before = {n: p.clone() for n, p in network.named_parameters()}
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
     losses = []
-    for _ in range(6):
+    for _ in range(4):
         for part, labels in DataLoader(TensorDataset(x, y), 64, shuffle=True):
             optimiser.zero_grad()
             loss = F.cross_entropy(network(part), labels)

@@ -11,12 +11,6 @@ from headstart.errors import UserError
 from headstart.settings import Settings, setting
 
 Pool = Literal["mean", "max", "first", "last", "own"]
-# Of an architecture, what would fetch or run something, or says where it once lay.
-LEFT_OUT = {
-    "_name_or_path", "auto_map", "quantization_config", "attn_implementation",
-    "_attn_implementation", "_attn_implementation_internal", "experts_implementation",
-    "id2label", "label2id", "torch_dtype", "dtype",
-}  # fmt: skip
 
 
 class HubConfig(Settings):
@@ -64,10 +58,12 @@ def chosen(source: str, raw: dict[str, Any]) -> tuple[type[Backbone], dict[str, 
 
 
 def _architecture(folder: Path) -> dict[str, Any]:
+    from headstart.backbones.hub import networks
+
     found = snapshots.read_json(folder, "config.json")
     if "quantization_config" in found:
         raise UserError(f"{folder} holds quantised weights, which cannot be trained.")
-    return {name: value for name, value in found.items() if name not in LEFT_OUT}
+    return {name: value for name, value in found.items() if name not in networks.LEFT_OUT}
 
 
 def _pooling(folder: Path) -> Pool:

@@ -13,6 +13,13 @@ from torch import Tensor, nn
 from headstart.data import snapshots
 from headstart.errors import UserError
 
+# Of an architecture, what would fetch or run something, or says where it once lay.
+LEFT_OUT = {
+    "_name_or_path", "auto_map", "quantization_config", "attn_implementation",
+    "_attn_implementation", "_attn_implementation_internal", "experts_implementation",
+    "id2label", "label2id", "torch_dtype", "dtype",
+}  # fmt: skip
+FROM_ELSEWHERE = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
 # Parameters that only the pre-training of their authors used.
 UNUSED = ("mask_token", "masked_spec_embed")
 
@@ -169,7 +176,8 @@ def _settings(config: Mapping[str, Any], source: str) -> Any:
             "Models that bring their own code are not run.",
         )
     with _refused(source):
-        made = CONFIG_MAPPING[kind].from_dict(dict(config))
+        kept = {name: value for name, value in config.items() if name not in LEFT_OUT}
+        made = CONFIG_MAPPING[kind].from_dict(kept)
     for name in ("layerdrop", "encoder_layerdrop"):
         if hasattr(made, name):  # whole layers left out at random: not every step has all weights
             setattr(made, name, 0.0)
@@ -200,10 +208,12 @@ def _timm(config: Mapping[str, Any]) -> nn.Module:
         import timm
     except ImportError as error:
         raise snapshots.absent("timm") from error
-    with _refused(str(config["architecture"])):
-        network: nn.Module = timm.create_model(
-            config["architecture"], pretrained=False, num_classes=0, **config.get("model_args", {})
-        )
+    name = str(config["architecture"])
+    if ":" in name:  # timm would look for it elsewhere
+        raise UserError(f"'{name}' is no architecture of timm's.")
+    options = {n: v for n, v in config.get("model_args", {}).items() if n not in FROM_ELSEWHERE}
+    with _refused(name):
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
     return network
 
 
