@@ -244,6 +244,14 @@ class Audio:
         share = (x.float().cpu() - self.low) / (self.statistics.high - self.low)
         return share.clamp(0, 1).flip(2)
 
+    @torch.no_grad()
+    def heard(self, x: Tensor, strength: Strength | None = None) -> list[Tensor]:
+        """The waves of `int16 [B, HEAD + L]`, each as long as it is; augmented where asked."""
+        waves, ends = self._waves(x)
+        if strength is not None:
+            waves, ends = self.augmentation.waves(waves, ends, strength)
+        return [wave[:end] for wave, end in zip(waves, ends.tolist(), strict=True)]
+
     def raw_maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`int16 [B, HEAD + L]` → log-mel maps `[B, M, T]` as they are, and their frames `[B]`."""
         waves, ends = self._waves(x)

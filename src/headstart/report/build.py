@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch import Tensor
 from headstart.data.corpus import Corpus
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
+from headstart.modalities.audio import Audio
+from headstart.modalities.base import Drawn, Windowed
 from headstart.report import answers, curves, lines, maps, pictures
 from headstart.report.page import Passage, Plot, write_page
 from headstart.types import Batch
@@ -37,6 +40,8 @@ def build(path: str | Path, *, device: str = "auto") -> Path:
         UserError: there is no finished run at `path`, or its folder cannot be written.
     """
     run = load_run(path, device)
+    if run.task is None and isinstance(run.modality, Windowed):
+        run = replace(run, modality=run.modality.by_window())
     plots = [curves.losses(run), curves.metrics(run), curves.embedding(run)]
     missing = None
     texts: list[Passage | None] = []
@@ -76,6 +81,7 @@ def _test(run: LoadedRun) -> tuple[Tensor, Samples]:
 def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
     plots: list[Plot | None] = []
     drawable, series = run.modality.spec.is_image, run.modality.spec.is_series
+    series = series and not isinstance(run.modality, Drawn)
     labels = samples.targets if bool(samples.has_label.all()) else None
     if series:
         plots += lines.seen(run, x)
@@ -104,7 +110,9 @@ def _drawer(run: LoadedRun, x: Tensor) -> Callable[[int], Tensor]:
 
 
 def _read(run: LoadedRun, x: Tensor, samples: Samples) -> list[Passage | None]:
-    """What there is to read of a run of texts."""
+    """What there is to read of a run of texts, and to hear of one of recordings."""
+    if isinstance(run.modality, Audio):
+        return _listen(run, x, samples)
     if run.modality.spec.vocabulary is None:
         return []
     from headstart.report import passages
@@ -116,6 +124,15 @@ def _read(run: LoadedRun, x: Tensor, samples: Samples) -> list[Passage | None]:
     outputs = run.outputs(x)
     judged = (run, x, outputs, targets)
     return [passages.mistakes(*judged), passages.decisions(*judged)]
+
+
+def _listen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Passage | None]:
+    from headstart.report import sounds
+
+    if run.task is None or samples.targets is None:
+        return [sounds.augmented(run, x)]
+    targets = run.task.encode(samples.targets, "test")
+    return [sounds.mistakes(run, x, run.outputs(x), targets), sounds.augmented(run, x)]
 
 
 def _augmented(run: LoadedRun, x: Tensor) -> Plot:

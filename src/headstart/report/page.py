@@ -36,10 +36,14 @@ class Plot:
 
 @dataclass(frozen=True)
 class Word:
-    """A piece of text. weight: 0 plain to 1, how strongly it is coloured."""
+    """A piece of text, or a sound.
+
+    weight: 0 plain to 1, how strongly it is coloured. sound: a `data:` address of what is played.
+    """
 
     text: str
     weight: float = 0.0
+    sound: str | None = None
 
     @property
     def colour(self) -> str:
@@ -116,7 +120,8 @@ def _figures(result: dict[str, Any]) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     test = result.get("test") or {}
     names = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "mse", "rmse", "mae", "r2")
-    for name in (*names, "mean_predictor_mse"):
+    errors = ("unit_error_rate", "word_error_rate", "character_error_rate", "exact")
+    for name in (*names, *errors, "mean_predictor_mse"):
         if test.get(name) is not None:
             rows.append((f"test {name.replace('_', ' ')}", f"{test[name]:.4f}"))
     if "confidence_interval" in test:
