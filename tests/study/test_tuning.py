@@ -114,10 +114,11 @@ def test_default_outside_a_range_is_never_taken_for_its_edge():
 
 def test_every_usual_range_is_of_a_setting_that_exists():
     """A range of a renamed field would be passed over without a word."""
-    from headstart import backbones, tasks
+    from headstart import backbones, objectives, tasks
 
     for table, ranges in (
         (backbones.table, spaces.BACKBONE), (tasks.table, spaces.TASK),
+        (objectives.table, spaces.OBJECTIVE),
     ):  # fmt: skip
         for name, fields in ranges.items():
             known = vars(table.load(name).Config)["__dataclass_fields__"]
@@ -255,6 +256,22 @@ def test_foreign_folder_is_refused(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(UserError, match="holds no search"):
         tune(short(), tmp_path, TWO)
+
+
+def test_trials_may_begin_with_a_pre_training_whose_settings_vary_too(tmp_path, no_page):
+    how = replace(TWO, objective="denoising", pretrain_steps=2)
+    config = short(backbone={"name": "mlp"})
+    result = tune(config, tmp_path / "t", how)
+    assert result["trials"]["complete"] == 2
+    header = (tmp_path / "t/trials.csv").read_text().splitlines()[0].split(",")
+    assert {"objective.noise", "backbone.widths", "finetune.layer_decay"} <= set(header)
+    start = read_yaml(tmp_path / "t/best-pretraining.yaml")
+    assert start["objective"]["name"] == "denoising"
+    assert start["training"]["duration"] == "2 steps"
+    best = read_yaml(tmp_path / "t/best.yaml")
+    assert (best["start"], best["backbone"]) == (str(tmp_path / "t/pretrained"), {})
+    with pytest.raises(UserError, match="--from and --objective"):
+        tune(replace(config, start="run"), tmp_path / "u", how)
 
 
 # ------------------------------------------------------------------ the command

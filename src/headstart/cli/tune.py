@@ -54,13 +54,14 @@ def tune(options: Namespace) -> None:
     """`headstart tune`."""
     config = config_from(FinetuneConfig, options, task=options.task, start=options.start)
     how = config_of(TuneConfig, chosen(options, TuneConfig))
-    for name, value in (("trials", how.trials), ("folds", how.folds)):
+    counts = {"trials": how.trials, "folds": how.folds, "pretrain-steps": how.pretrain_steps}
+    for name, value in counts.items():
         if value is not None and value < 1:
             raise UserError(f"--{name} must be at least 1, not {value}.")
     if options.for_minutes is not None and options.for_minutes <= 0:
         raise UserError(f"--minutes must be above 0, not {options.for_minutes:g}.")
-    from headstart.study.tuning import ASKED
     from headstart.study.tuning import tune as work
+    from headstart.study.tuning_question import ASKED
 
     if options.resume and not (Path(options.out) / ASKED).exists():
         raise UserError(f"--resume: there is no search in {options.out} to go on with.")
@@ -76,4 +77,5 @@ def tune(options: Namespace) -> None:
     for name, value in result["changed"].items():
         print(f"  {name}: {value}")
     print(f"page: {Path(options.out) / PAGE}")
-    say(f"next: headstart finetune --config {result['config']} --out RUN")
+    for command in result["commands"]:
+        say(f"next: {command}")

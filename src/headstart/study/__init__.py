@@ -2,7 +2,9 @@
 
 tuning: a search over settings, judged by validation; tuning_config (what it can be told, without
 torch), tuning_spaces (what may vary), tuning_journal (trials on disk, shared by processes),
-tuning_trial (one trial), tuning_page (what mattered).
+tuning_trial (one trial), tuning_question (what it is about), tuning_page (what mattered).
+
+labelling: which samples to label first, and a page to label them on.
 
 compare: many runs on the same draws of labels, and what they say together; config (what is asked,
 without torch), plan (which pieces of work that is), cells (how each is done), work (who does which,

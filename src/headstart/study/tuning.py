@@ -17,34 +17,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart import backbones, modalities, tasks
 from headstart.data.dataset import Dataset
 from headstart.errors import InterruptedRunError, UserError
-from headstart.modalities.augment.kinds import WEAK
 from headstart.runs.atomic import write_json, write_text
-from headstart.runs.folder import RunFolder
-from headstart.settings import Faults, as_plain, merge, resolve
-from headstart.settings.files import read_yaml, to_yaml
+from headstart.settings import as_plain, merge
+from headstart.settings.files import to_yaml
 from headstart.study import tuning_spaces as spaces
 from headstart.study.tuning_config import TuneConfig
 from headstart.study.tuning_journal import Journal
+from headstart.study.tuning_question import parts_of, same_question
 from headstart.study.tuning_spaces import Knob
 from headstart.study.tuning_trial import Bench, LaggingError, folds
-from headstart.tasks.supervised import FineTuneConfig
-from headstart.training.config import TrainingConfig
 from headstart.training.optimisers import USUAL_LR, USUAL_LR_OTHERS
-from headstart.types import Spec
 from headstart.workflows import assemble
-from headstart.workflows.assemble import Component, Say
-from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.assemble import Say
+from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.request import config_of
 
 if TYPE_CHECKING:
     import optuna
 
 TRIALS = 30
-ASKED, BEST, RESULT, TABLE = "asked.yaml", "best.yaml", "result.json", "trials.csv"
-FREE = ("search.trials", "training.device", "training.threads", "data.workers", "data.max_memory")
+BEST, RESULT, TABLE = "best.yaml", "result.json", "trials.csv"
+BEST_PRETRAINING, PRETRAINED = "best-pretraining.yaml", "pretrained"
 
 
 def tune(
@@ -98,6 +93,8 @@ class Search:
     knobs: Sequence[Knob]
     direction: str
     rates: dict[str, float]
+    objective: dict[str, Any] | None = None
+    pretraining: str = ""
 
     def run(self, trial: optuna.Trial, say: Say) -> None:
         """Try one trial's settings, and keep what came of it."""
@@ -106,8 +103,8 @@ class Search:
         place = self.journal.place(trial.number)
         value, why = None, ""
         try:
-            settings = config_of(FinetuneConfig, merge(self.base, changed))
-            value = self.bench.value(trial, settings, place, lambda _: None)
+            before, settings = self.configs(changed)
+            value = self.bench.value(trial, settings, place, lambda _: None, before)
         except LaggingError:
             pass
         except UserError as error:
@@ -126,6 +123,22 @@ class Search:
         """The settings of a trial that are not the default."""
         return spaces.changes(self.knobs, self.journal.values(params), self.rates)
 
+    def configs(self, changed: dict[str, Any]) -> tuple[PretrainConfig | None, FinetuneConfig]:
+        """The pre-training, if trials begin with one, and the fine-tuning of a trial."""
+        raw = merge(self.base, {n: part for n, part in changed.items() if n != "objective"})
+        config = config_of(FinetuneConfig, raw)
+        if self.objective is None:
+            return None, config
+        start = {
+            "data": raw["data"],
+            "modality": raw["modality"],
+            "backbone": raw["backbone"],
+            "objective": merge(self.objective, changed.get("objective", {})),
+            "training": {"duration": self.pretraining, "device": config.training.device},
+            "seed": config.seed,
+        }
+        return config_of(PretrainConfig, start), config
+
     def best(self) -> optuna.trial.FrozenTrial | None:
         """The best trial; of equals the first, which had the fewest to beat."""
         done = self.journal.done()
@@ -136,7 +149,12 @@ class Search:
         """Write the best settings so far."""
         best = self.best()
         if best is not None:
-            raw = as_plain(config_of(FinetuneConfig, merge(self.base, self.changes(best.params))))
+            before, config = self.configs(self.changes(best.params))
+            if before is not None:
+                start = self.out / PRETRAINED
+                write_text(self.out / BEST_PRETRAINING, to_yaml(as_plain(before)))
+                config = replace(config, start=str(start), backbone={}, modality={})
+            raw = as_plain(config)
             about = f"# trial {best.number}: validation {self.bench.metric} {best.value:.4f}\n"
             write_text(self.out / BEST, about + to_yaml(raw))
 
@@ -163,11 +181,20 @@ class Search:
             "importance": self.importance(),
             "seconds": sum(t.user_attrs.get("seconds", 0.0) for t in trials),
             "config": str(self.out / BEST),
+            "commands": self._commands(),
             "versions": assemble.versions(),
         }
         write_json(self.out / RESULT, result)
         write_text(self.out / TABLE, self._table(trials))
         return result
+
+    def _commands(self) -> list[str]:
+        """What trains with the best settings."""
+        last = f"headstart finetune --config {self.out / BEST} --out RUN"
+        if self.objective is None:
+            return [last]
+        first = f"headstart pretrain --config {self.out / BEST_PRETRAINING}"
+        return [f"{first} --out {self.out / PRETRAINED}", last]
 
     def importance(self) -> dict[str, float]:
         """Share of the spread of values that each setting explains; {} where too little is known.
@@ -216,7 +243,7 @@ def _prepared(
     dataset = dataset or assemble.open_data(config.data, config.modality)
     # From here on nobody sees the test split.
     dataset = replace(dataset, splits={n: s for n, s in dataset.splits.items() if n != "test"})
-    parts = _parts(config, dataset)
+    parts = parts_of(config, dataset, how)
     cuts = folds(config, dataset, how.folds, classes=parts.task.cls.classes_apart)
     few = cuts[0].train
     known = few.take(np.flatnonzero(few.has_label)).targets
@@ -228,121 +255,18 @@ def _prepared(
             "Give fewer settings, or ranges of your own with --search.",
         )
     base = as_plain(config)
-    _same_question(out, {**base, "search": as_plain(how)})
+    same_question(out, {**base, "search": as_plain(how)})
     direction = "maximize" if task.direction == "max" else "minimize"
     journal = Journal(out, knobs, seed=config.seed, direction=direction, prune=how.prune)
     lr, optimizer = config.training.lr, config.training.optimizer
     usual = USUAL_LR.get(optimizer.lower(), USUAL_LR_OTHERS) if lr is None else lr
     rates = {name: USUAL_LR.get(name, USUAL_LR_OTHERS) for name in _optimizers(knobs)}
     return Search(
-        out, base, Bench(config, cuts, task.metric), journal, knobs, direction,
-        {"": usual, **rates},
+        out, base, Bench(cuts, task.metric), journal, knobs, direction,
+        {"": usual, **rates}, parts.objective, f"{how.pretrain_steps} steps",
     )  # fmt: skip
 
 
 def _optimizers(knobs: Sequence[Knob]) -> list[str]:
     ranges = [k.range for k in knobs if k.name == "training.optimizer"]
     return [v for r in ranges if isinstance(r, spaces.Choice) for v in r.values]
-
-
-@dataclass
-class _Parts:
-    """The task, usual ranges, every default as a tree, and the names the user gave."""
-
-    task: Component
-    ranges: dict[str, spaces.Range]
-    defaults: dict[str, Any]
-    given: list[str]
-
-
-def _parts(config: FinetuneConfig, dataset: Dataset) -> _Parts:
-    faults = Faults()
-    task = assemble.component(tasks.table, config.task, "classification", "task", faults)
-    how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
-    raw_backbone, raw_modality = config.backbone, config.modality
-    if config.start is not None:
-        of_run = RunFolder.open(config.start).read_config()
-        raw_backbone, raw_modality = of_run.get("backbone", {}), of_run.get("modality", {})
-    kind = raw_modality.get("name", dataset.kind)
-    modality_part = assemble.component(modalities.table, raw_modality, kind, "modality", faults)
-    default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
-    backbone = assemble.component(backbones.table, raw_backbone, default, "backbone", faults)
-    faults.raise_if_any()
-    assert how is not None
-    modality = assemble.fitted_modality(dataset, modality_part)
-    pictures = modality.spec.is_image
-    kind_of_picture = modality.state().get("augment", {}).get("kind", "none") if pictures else ""
-    fresh = config.start is None
-    groups = _groups(
-        task.name, backbone.name, modality_part.name, kind_of_picture, modality.spec, fresh=fresh
-    )
-    defaults = {
-        "training": as_plain(config.training),
-        "finetune": as_plain(how),
-        "task": task.plain(),
-    }
-    if fresh:  # otherwise both come from the run, as they are
-        plain = modality_part.plain()
-        weak = {str(k): amounts for k, amounts in WEAK.items()}.get(kind_of_picture, {})
-        if "augment" in plain:
-            plain["augment"] |= {n: a for n, a in weak.items() if plain["augment"][n] is None}
-        defaults |= {"backbone": backbone.plain(), "modality": plain}
-    given = [f"{part}.{n}" for part in ("backbone", "modality", "task", "finetune")
-             for n, _ in spaces.leaves(getattr(config, part))]  # fmt: skip
-    usual = as_plain(config_of(TrainingConfig, {}))
-    given += [f"training.{n}" for n, v in as_plain(config.training).items() if v != usual[n]]
-    return _Parts(task, spaces.usual(groups), defaults, given)
-
-
-def _groups(
-    task: str, backbone: str, modality: str, picture: str, spec: Spec, *, fresh: bool
-) -> dict[str, dict[str, spaces.Range]]:
-    """The usual ranges for such a run, by group."""
-    groups = {
-        "training": spaces.TRAINING,
-        "finetune": dict(spaces.ANY_FINETUNING),
-        "task": spaces.TASK.get(task, {}),
-    }
-    if not fresh:
-        groups["finetune"] |= spaces.PRETRAINED
-    else:
-        groups["backbone"] = spaces.BACKBONE.get(backbone, {"activation": spaces.ACTIVATIONS})
-        groups["modality"] = spaces.MODALITY.get(modality, {})
-        groups["modality.augment"] = spaces.AUGMENTATION.get(picture, {})
-    if spec.is_image and task == "classification":
-        groups["finetune"] |= spaces.PICTURES_WITH_CLASSES
-    return groups
-
-
-def _same_question(out: Path, asked: dict[str, Any]) -> None:
-    """Note what is asked; refuse to go on with a search that was asked something else.
-
-    Raises:
-        UserError: `out` holds another search, or something that is none.
-    """
-    file = out / ASKED
-    if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out} is a file; a search needs a folder.")
-    if not file.exists():
-        if out.is_dir() and any(p for p in out.iterdir() if not p.name.startswith(".")):
-            raise UserError(
-                f"the folder {out} is not empty, and holds no search.", "Choose another --out."
-            )
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot write in {out}: {error.strerror or error}.") from error
-        write_text(file, to_yaml(asked))
-        return
-    before, now = dict(spaces.leaves(read_yaml(file))), dict(spaces.leaves(asked))
-    changed = [
-        name for name in {**before, **now}
-        if before.get(name) != now.get(name) and name not in FREE
-    ]  # fmt: skip
-    if changed:
-        lines = [f"- {n}: {before.get(n)!r} then, {now.get(n)!r} now" for n in changed]
-        raise UserError(
-            f"{out} holds a search that was asked something else:",
-            *lines,
-            "Repeat its command to go on with it, or choose another --out.",
-        )

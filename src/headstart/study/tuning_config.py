@@ -17,6 +17,10 @@ class TuneConfig(Settings):
         "parts of the labels that take turns to validate; by default 3 below 1,000 labels, else 1,"
         " which is a quarter of them",
     )
+    objective: str | None = setting(
+        None, "each trial first pre-trains by it on all of train, and its settings vary too"
+    )
+    pretrain_steps: int = setting(300, "length of each trial's pre-training")
     prune: bool = setting(True, "end a trial early that lags behind the others")
     search: tuple[str, ...] = setting(
         (), "vary a setting in a range of its own, as training.weight_decay=1e-4..0.3 or"

@@ -45,7 +45,7 @@ def write_page(out: Path, result: dict[str, Any], journal: Journal) -> None:
             rows=_rows(journal, result),
             settings=(out / "best.yaml").read_text(encoding="utf-8") if done else "",
             changed=to_yaml(result["changed"]) if result["changed"] else "",
-            command=f"headstart finetune --config {out / 'best.yaml'} --out RUN",
+            commands="\n".join(result["commands"]),
         )
     )
     write_text(out / PAGE, text)

@@ -115,6 +115,18 @@ AUGMENTATION: dict[str, dict[str, Range]] = {
     "photos": {"crop": Span(0.0, 0.6)},
 }
 
+OBJECTIVE: dict[str, dict[str, Range]] = {
+    "autoencoder": {"augment": Choice((False, True))},
+    "denoising": {"noise": Span(0.0, 1.0), "mask": Span(0.0, 0.8)},
+    "masked": {"ratio": Span(0.3, 0.9)},
+    "simclr": {"temperature": Span(0.05, 1.0, log=True)},
+    "vicreg": {"invariance": Span(5.0, 50.0, log=True), "covariance": Span(0.1, 10.0, log=True)},
+    "barlow": {"redundancy": Span(5e-4, 0.05, log=True)},
+    "byol": {"predictor": Choice((128, 256, 512))},
+    "mlm": {"ratio": Span(0.1, 0.6), "unit": Choice(("token", "word", "span"))},
+    "electra": {"ratio": Span(0.1, 0.4), "weight": Span(5.0, 100.0, log=True)},
+}  # fmt: skip
+
 
 def usual(groups: Mapping[str, Mapping[str, Range]]) -> dict[str, Range]:
     """The ranges of several groups by dotted name."""

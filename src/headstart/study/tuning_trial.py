@@ -19,8 +19,9 @@ from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.training.watching import Watcher
 from headstart.workflows.assemble import Say
-from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.finetune import finetune
+from headstart.workflows.pretrain import pretrain
 from headstart.workflows.sets import labelled_train
 
 if TYPE_CHECKING:
@@ -138,17 +139,24 @@ class Reporter(Watcher):
 class Bench:
     """What all trials of a search share: how they are judged.
 
-    config: of a trial that changes nothing; folds: as `folds` gives them; metric: its name.
+    folds: as `folds` gives them; metric: its name.
     """
 
-    config: FinetuneConfig
     folds: list[Dataset]
     metric: str
 
-    def value(self, trial: optuna.Trial, config: FinetuneConfig, place: Path, say: Say) -> float:
+    def value(
+        self,
+        trial: optuna.Trial,
+        config: FinetuneConfig,
+        place: Path,
+        say: Say,
+        before: PretrainConfig | None = None,
+    ) -> float:
         """The metric on validation after the last step, averaged over the folds.
 
         Folds that are finished are read, and one that was interrupted goes on.
+        before: the pre-training that they all start from.
 
         Raises:
             LaggingError: the trial was ended early.
@@ -156,6 +164,8 @@ class Bench:
             InterruptedRunError: a signal came; the trial can go on later.
         """
         found: list[float] = []
+        if before is not None:
+            config = self._started(config, before, place / "pretrained", say)
         for number, dataset in enumerate(self.folds):
             path = place / f"fold-{number}"
             one = replace(
@@ -171,6 +181,15 @@ class Bench:
                     finetune(one, folder, dataset=dataset, resume=True, watchers=[watcher], say=say)
             found.append(self._last(RunFolder(path)))
         return float(np.mean(found))
+
+    def _started(
+        self, config: FinetuneConfig, before: PretrainConfig, path: Path, say: Say
+    ) -> FinetuneConfig:
+        """The fine-tuning from a pre-training, which is made where it is not there yet."""
+        if not (path / "result.json").exists():
+            with RunFolder.create(path, resume=True, overwrite=False) as folder:
+                pretrain(before, folder, dataset=self.folds[0], resume=True, say=say)
+        return replace(config, start=str(path), backbone={}, modality={})
 
     def _last(self, folder: RunFolder) -> float:
         # The last weights, not the best: a lucky validation on the way is no merit of settings.

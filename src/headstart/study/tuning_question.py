@@ -1,0 +1,146 @@
+"""What a search is asked: what may vary for such data, and that a folder is asked one thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart import backbones, modalities, objectives, tasks
+from headstart.data.dataset import Dataset
+from headstart.errors import UserError
+from headstart.modalities.augment.kinds import WEAK
+from headstart.runs.atomic import write_text
+from headstart.runs.folder import RunFolder
+from headstart.settings import Faults, as_plain, resolve
+from headstart.settings.files import read_yaml, to_yaml
+from headstart.study import tuning_spaces as spaces
+from headstart.study.tuning_config import TuneConfig
+from headstart.tasks.supervised import FineTuneConfig
+from headstart.training.config import TrainingConfig
+from headstart.types import Spec
+from headstart.workflows import assemble
+from headstart.workflows.assemble import Component
+from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.request import config_of
+
+ASKED = "asked.yaml"
+FREE = ("search.trials", "training.device", "training.threads", "data.workers", "data.max_memory")
+
+
+@dataclass
+class Parts:
+    """The task, usual ranges, every default as a tree, and the names the user gave."""
+
+    task: Component
+    ranges: dict[str, spaces.Range]
+    defaults: dict[str, Any]
+    given: list[str]
+    objective: dict[str, Any] | None = None
+
+
+def parts_of(config: FinetuneConfig, dataset: Dataset, search: TuneConfig) -> Parts:
+    """What a search is about; all faults of the settings in one error."""
+    faults = Faults()
+    if search.objective is not None and config.start is not None:
+        raise UserError("--from and --objective both say what to start from: give one of them.")
+    task = assemble.component(tasks.table, config.task, "classification", "task", faults)
+    how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
+    raw_backbone, raw_modality = config.backbone, config.modality
+    if config.start is not None:
+        of_run = RunFolder.open(config.start).read_config()
+        raw_backbone, raw_modality = of_run.get("backbone", {}), of_run.get("modality", {})
+    kind = raw_modality.get("name", dataset.kind)
+    modality_part = assemble.component(modalities.table, raw_modality, kind, "modality", faults)
+    default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
+    backbone = assemble.component(backbones.table, raw_backbone, default, "backbone", faults)
+    faults.raise_if_any()
+    assert how is not None
+    modality = assemble.fitted_modality(dataset, modality_part)
+    pictures = modality.spec.is_image
+    kind_of_picture = modality.state().get("augment", {}).get("kind", "none") if pictures else ""
+    fresh = config.start is None
+    objective = None
+    if search.objective is not None:
+        raw = {"name": search.objective}
+        objective = assemble.component(objectives.table, raw, "", "objective", faults)
+        faults.raise_if_any()
+        assemble.check_reads(objective, modality.spec)
+    groups = _groups(
+        task.name, backbone.name, modality_part.name, kind_of_picture, modality.spec, fresh=fresh
+    )
+    defaults = {
+        "training": as_plain(config.training),
+        "finetune": as_plain(how),
+        "task": task.plain(),
+    }
+    if fresh:  # otherwise both come from the run, as they are
+        plain = modality_part.plain()
+        weak = {str(k): amounts for k, amounts in WEAK.items()}.get(kind_of_picture, {})
+        if "augment" in plain:
+            plain["augment"] |= {n: a for n, a in weak.items() if plain["augment"][n] is None}
+        defaults |= {"backbone": backbone.plain(), "modality": plain}
+    if objective is not None:
+        groups["objective"] = spaces.OBJECTIVE.get(objective.name, {})
+        groups["finetune"] = {**groups["finetune"], **spaces.PRETRAINED}
+        defaults["objective"] = objective.plain()
+    given = [f"{part}.{n}" for part in ("backbone", "modality", "task", "finetune")
+             for n, _ in spaces.leaves(getattr(config, part))]  # fmt: skip
+    usual = as_plain(config_of(TrainingConfig, {}))
+    given += [f"training.{n}" for n, v in as_plain(config.training).items() if v != usual[n]]
+    before = None if objective is None else {"name": objective.name}
+    return Parts(task, spaces.usual(groups), defaults, given, before)
+
+
+def _groups(
+    task: str, backbone: str, modality: str, picture: str, spec: Spec, *, fresh: bool
+) -> dict[str, dict[str, spaces.Range]]:
+    """The usual ranges for such a run, by group."""
+    groups = {
+        "training": spaces.TRAINING,
+        "finetune": dict(spaces.ANY_FINETUNING),
+        "task": spaces.TASK.get(task, {}),
+    }
+    if not fresh:
+        groups["finetune"] |= spaces.PRETRAINED
+    else:
+        groups["backbone"] = spaces.BACKBONE.get(backbone, {"activation": spaces.ACTIVATIONS})
+        groups["modality"] = spaces.MODALITY.get(modality, {})
+        groups["modality.augment"] = spaces.AUGMENTATION.get(picture, {})
+    if spec.is_image and task == "classification":
+        groups["finetune"] |= spaces.PICTURES_WITH_CLASSES
+    return groups
+
+
+def same_question(out: Path, asked: dict[str, Any]) -> None:
+    """Note what is asked; refuse to go on with a search that was asked something else.
+
+    Raises:
+        UserError: `out` holds another search, or something that is none.
+    """
+    file = out / ASKED
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file; a search needs a folder.")
+    if not file.exists():
+        if out.is_dir() and any(p for p in out.iterdir() if not p.name.startswith(".")):
+            raise UserError(
+                f"the folder {out} is not empty, and holds no search.", "Choose another --out."
+            )
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot write in {out}: {error.strerror or error}.") from error
+        write_text(file, to_yaml(asked))
+        return
+    before, now = dict(spaces.leaves(read_yaml(file))), dict(spaces.leaves(asked))
+    changed = [
+        name for name in {**before, **now}
+        if before.get(name) != now.get(name) and name not in FREE
+    ]  # fmt: skip
+    if changed:
+        lines = [f"- {n}: {before.get(n)!r} then, {now.get(n)!r} now" for n in changed]
+        raise UserError(
+            f"{out} holds a search that was asked something else:",
+            *lines,
+            "Repeat its command to go on with it, or choose another --out.",
+        )
