@@ -22,9 +22,9 @@ from headstart.types import Batch, Features, SampleKind, Spec
 class TabMConfig(Settings):
     """How many members, how large, and how numbers come in."""
 
-    members: int = setting(16, "networks that share their weights", flag="")
+    members: int = setting(8, "networks that share their weights", flag="")
     width: int = setting(256, "units of each layer", flag="")
-    depth: int = setting(3, "layers", flag="")
+    depth: int = setting(2, "layers", flag="")
     bins: int = setting(
         16, "pieces that each number is cut into, at quantiles of train; 0 for plain numbers",
         flag="",
