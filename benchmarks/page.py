@@ -65,13 +65,14 @@ def answer(page: Page, ask: Any) -> str:
     return best.inner_text() if best.count() else "features"
 
 
-def used(page: Page, about: dict[str, Any], file: str | None) -> dict[str, Any]:
+def used(page: Page, about: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """Everything that a person would try."""
     found: dict[str, Any] = {}
     if page.locator("#pad").count() and set(DIGITS) <= set(about["classes"]):
         for digit, strokes in DIGITS.items():
             page.get_by_role("button", name="Clear").click()
             found[f"drew {digit}"] = answer(page, lambda strokes=strokes: draw(page, strokes))
+            page.screenshot(path=str(options.out / f"drew-{digit}.png"))
     if page.locator("#text").count():
         page.fill("#text", "I am so happy, what a wonderful day!")
         found["typed"] = answer(page, lambda: page.get_by_role("button", name="Ask").click())
@@ -80,8 +81,8 @@ def used(page: Page, about: dict[str, Any], file: str | None) -> dict[str, Any]:
     tiles = page.locator("#examples button")
     if tiles.count():
         found["a training sample"] = answer(page, tiles.first.click)
-    if file is not None:
-        found["a file"] = answer(page, lambda: page.set_input_files("#file", file))
+    if options.file is not None:
+        found["a file"] = answer(page, lambda: page.set_input_files("#file", options.file))
     return found
 
 
@@ -103,7 +104,7 @@ def main() -> None:
         page.goto(f"http://127.0.0.1:{port}/")
         page.wait_for_selector("#ask *")
         about = page.request.get(f"http://127.0.0.1:{port}/about").json()
-        found = used(page, about, options.file)
+        found = used(page, about, options)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             page.screenshot(path=str(options.out / f"{name}-{scheme}.png"), full_page=True)
