@@ -14,7 +14,7 @@ from headstart.modalities.augment.series import (
     smooth_curve,
     wander_like,
 )
-from headstart.modalities.series import Series, SeriesConfig, by_itself, filled
+from headstart.modalities.series import Series, SeriesConfig, by_itself, filled, running_max
 from waves import waves
 
 
@@ -178,3 +178,9 @@ def test_longer_series_are_cut_where_a_length_was_set():
     series = fitted(x, length=30)
     assert series.tensor(Samples(x))[0].shape == (240, 2, 30)
     assert "are cut there" in series.notes[1]
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 16, 33])
+def test_running_max_is_cummax(length):
+    x = torch.randint(-50, 50, (4, 3, length))
+    assert torch.equal(running_max(x), x.cummax(dim=2).values)

@@ -110,3 +110,12 @@ def test_long_tables_are_answered_for_as_they_were_learned(tmp_path):
         found = list(csv.DictReader(file))
     assert [row["name"] for row in found] == [str(i) for i in range(40)]
     assert {row["label"] for row in found} <= {"slow", "fast"}
+
+
+@pytest.mark.slow
+def test_the_graph_of_a_run_fills_and_pads_as_the_run_does(runs, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    out = tmp_path / "model.onnx"
+    assert main(["export", str(runs[1]), "--format", "onnx", "--out", str(out), "--json"]) == 0
+    assert out.exists()

@@ -65,7 +65,7 @@ class Stepwise(Backbone):
         measured = x[:, x.shape[1] // 2 :].amax(dim=1, keepdim=True)  # [B, 1, T]
         measured = F.max_pool1d(F.pad(measured, (0, -x.shape[2] % self.stride)), self.stride)
         there = measured[:, 0] > 0.5
-        return there.flip(1).cummax(dim=1).values.flip(1)  # what is missing within is there
+        return there.flip(1).cumsum(dim=1).flip(1) > 0  # what is missing within is there
 
 
 def pool(tokens: Tensor, there: Tensor | None, how: Pool) -> Tensor:

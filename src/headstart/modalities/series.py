@@ -244,15 +244,24 @@ def filled(x: Tensor, there: Tensor) -> Tensor:
     """
     t = x.shape[2]
     step = torch.arange(t, device=x.device).expand_as(x)
-    before = step.masked_fill(~there, -1).cummax(dim=2).values
-    after = step.masked_fill(~there, t).flip(2).cummin(dim=2).values.flip(2)
+    before = running_max(step.masked_fill(~there, -1))
+    after = -running_max(-step.masked_fill(~there, t).flip(2)).flip(2)
     known = x.masked_fill(~there, 0.0)
     low = torch.where(before < 0, after, before).clamp(0, t - 1)
     high = torch.where(after >= t, before, after).clamp(0, t - 1)
     part = (step - low) / (high - low).clamp(min=1)
     line = torch.lerp(known.gather(2, low), known.gather(2, high), part.to(x.dtype))
-    anything = there.any(dim=1, keepdim=True).flip(2).cummax(dim=2).values.flip(2)
+    anything = there.any(dim=1, keepdim=True).flip(2).cumsum(dim=2).flip(2) > 0
     return torch.where(there, x, line).masked_fill(~anything, 0.0)
+
+
+def running_max(x: Tensor) -> Tensor:
+    """The largest so far along the last dimension, in steps that exported graphs have too."""
+    reach = 1
+    while reach < x.shape[-1]:
+        x = torch.cat([x[..., :reach], torch.maximum(x[..., reach:], x[..., :-reach])], dim=-1)
+        reach *= 2
+    return x
 
 
 def by_itself(x: Tensor) -> Tensor:
