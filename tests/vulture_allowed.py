@@ -127,7 +127,7 @@ _ = (
     SeriesStrengths.warp,
     SeriesStrengths.reverse,
 )
-_ = (first.at_random, first.covering, first.typical, first.balls, first.far)
+_ = (first.at_random, first.covering, first.typical, first.far)
 _ = (unsure.margin, unsure.entropy)
 # What http.server reads and calls by name.
 _ = (Server.daemon_threads, Server.allow_reuse_address, Handler.protocol_version)

@@ -18,7 +18,7 @@ from headstart.study.labelling.clusters import kmeans
 from headstart.study.labelling.space import Space
 
 RULES = list(table)
-FIRST = ["covering", "typical", "balls", "far"]
+FIRST = ["covering", "typical", "far"]
 
 
 def blobs(sizes, spread=0.05, seed=0, dim=8):

@@ -244,11 +244,11 @@ def test_journal_survives_a_line_that_was_cut(tmp_path):
 
 
 def test_other_question_is_refused_with_what_differs(tmp_path, no_page):
-    tune(short(), tmp_path / "t", replace(TWO, trials=1))
+    tune(short(), tmp_path / "t", TuneConfig(trials=1))
     with pytest.raises(UserError, match="asked something else") as error:
         tune(short(labels=80), tmp_path / "t", TWO)
     assert error.value.hints[0] == "- labels: 60 then, 80 now"
-    again = tune(short(), tmp_path / "t", replace(TWO, trials=1, folds=2))
+    again = tune(short(), tmp_path / "t", TuneConfig(trials=1))
     assert sum(again["trials"].values()) == 1
 
 

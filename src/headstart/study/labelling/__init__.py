@@ -21,10 +21,6 @@ table = Table(
             "headstart.study.labelling.first:typical",
             "the densest sample of each cluster without a label, larger clusters first (TypiClust)",
         ),
-        "balls": (
-            "headstart.study.labelling.first:balls",
-            "the fullest ball of fixed radius, each time with its samples taken away (ProbCover)",
-        ),
         "far": (
             "headstart.study.labelling.first:far",
             "the sample farthest from all labelled ones, again and again (k-centre, CoreSet)",

@@ -15,7 +15,6 @@ from headstart.study.labelling.space import Space
 NEIGHBOURS = 20  # by whose nearness a sample is typical, as in TypiClust
 MOST_CLUSTERS = 500
 REACH = 0.3  # of the cover: the deviation of its kernel, as a share of the usual distance
-PURITY = 0.95  # of balls, by clusters
 
 
 def at_random(space: Space, count: int) -> list[int]:
@@ -96,41 +95,6 @@ def _densest(z: Tensor, members: list[int], left: list[int]) -> int:
     k = min(NEIGHBOURS + 1, len(members))  # itself is among them, at no distance
     mean = away.topk(k, dim=1, largest=False).values.sum(dim=1) / max(1, k - 1)
     return left[int(mean.argmin())]
-
-
-def balls(space: Space, count: int) -> list[int]:
-    """The fullest ball of radius δ, each time with the samples in it taken away.
-
-    ProbCover (Yehuda et al., NeurIPS 2022, arXiv:2205.11320): δ is the largest at which a ball
-    still holds one cluster alone, for 95 % of samples; clusters stand for classes.
-    """
-    k = max(2, min(MOST_CLUSTERS, (len(space.known) + count) // 5))
-    belongs, _ = kmeans(space.z, k, space.generator)
-    near, squared = space.nearest(min(1000, len(space) - 1))
-    same = belongs[near] == belongs[:, None]  # [N, k]
-    # Of each sample, how far it is to the first neighbour of another cluster.
-    first = torch.where(same, torch.inf, squared).amin(dim=1)
-    delta = first.quantile(1 - PURITY)
-    inside = squared <= delta
-    return _fullest(space, near, inside, count)
-
-
-def _fullest(space: Space, near: Tensor, inside: Tensor, count: int) -> list[int]:
-    covered = torch.zeros(len(space), dtype=torch.bool)
-    taken = torch.zeros(len(space), dtype=torch.bool)
-    for one in space.known:
-        covered[near[one][inside[one]]] = True
-    taken[space.known] = True
-    covered[space.known] = True
-    chosen: list[int] = []
-    for _ in range(min(count, len(space) - len(space.known))):
-        gain = (inside & ~covered[near]).sum(dim=1) + (~covered).long()
-        gain[taken] = -1
-        best = int(gain.argmax())
-        chosen.append(best)
-        taken[best] = covered[best] = True
-        covered[near[best][inside[best]]] = True
-    return chosen
 
 
 def far(space: Space, count: int) -> list[int]:

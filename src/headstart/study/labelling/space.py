@@ -39,14 +39,3 @@ class Space:
         """Rows `[M]` and their squared distances to all `[M, N]`, until every row was there."""
         for rows in torch.split(torch.arange(len(self)), CHUNK):
             yield rows, self.squared(rows)
-
-    def nearest(self, k: int) -> tuple[Tensor, Tensor]:
-        """Of each sample the `k` nearest others: positions and squared distances, `[N, k]`."""
-        k = min(k, len(self) - 1)
-        index, distance = [], []
-        for rows, squared in self.chunks():
-            squared[torch.arange(len(rows)), rows] = torch.inf
-            best = squared.topk(k, dim=1, largest=False)
-            index.append(best.indices)
-            distance.append(best.values)
-        return torch.cat(index), torch.cat(distance)
