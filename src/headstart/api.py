@@ -290,9 +290,9 @@ class Comparison:
 
     def report(self) -> Path:
         """Write `report.html` again; returns its path."""
-        from headstart.study import comparison_page
+        from headstart.study import compare
 
-        return comparison_page.build(self.path)
+        return compare.report(self.path)
 
     @property
     def verdict(self) -> str:

@@ -29,7 +29,7 @@ def test_report_survives_lost_data_and_escapes_what_it_shows(tmp_path, encoder_r
     (run / "result.json").write_text(json.dumps(result))
     page = build(run).read_text()
     assert "could not be read again" in page
-    assert "<script>" not in page
+    assert "<script>alert" not in page
 
 
 def test_the_page_says_at_what_temperature_and_what_was_tried():
@@ -50,3 +50,13 @@ def test_the_page_says_at_what_temperature_and_what_was_tried():
     assert rows["test ece"] == "0.0123"
     assert rows["temperature of probabilities"] == "1.250"
     assert rows["tried, by views found"] == "simclr 0.400, byol 0.150"
+
+
+def test_the_map_tells_which_sample_a_point_is(model_run):
+    page = build(model_run.path).read_text()
+    told = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page)[1])
+    assert len(told["places"]) == len(told["texts"]) == model_run.result["test"]["n"] == 359
+    assert all(0 <= value <= 100 for place in told["places"] for value in place)
+    assert re.fullmatch(r"\d: sample .*", told["texts"][0])
+    assert (told["pictures"], told["size"]) == (359, [8, 8])
+    assert "1,438, 1,438 of them with a label" in page

@@ -43,7 +43,9 @@ def report(options: Namespace) -> None:
     from headstart.study import comparison_page
 
     if comparison_page.is_comparison(Path(options.path)):
-        page = comparison_page.build(Path(options.path))
+        from headstart.study import compare
+
+        page = compare.report(Path(options.path))
     else:
         page = build(options.path, device=options.device)
     if options.json:

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from headstart.data.corpus import Corpus
-from headstart.data.dataset import Samples
+from headstart.data.dataset import Dataset, Samples
 from headstart.errors import UserError
 from headstart.modalities.audio import Audio
 from headstart.modalities.base import Drawn, Windowed
-from headstart.report import answers, curves, lines, maps, pictures
+from headstart.report import answers, curves, facts, hover, lines, maps, pictures
 from headstart.report.page import Passage, Plot, write_page
 from headstart.types import Batch
 from headstart.workflows.answer import open_for
@@ -44,25 +44,28 @@ def build(path: str | Path, *, device: str = "auto") -> Path:
         run = replace(run, modality=run.modality.by_window())
     plots = [curves.losses(run), curves.metrics(run), curves.embedding(run)]
     missing = None
+    known: list[tuple[str, str]] = []
     texts: list[Passage | None] = []
     try:
-        x, samples = _test(run)
+        dataset = open_for(run, config_of(DataConfig, run.config["data"]))
+        x, samples = _test(run, dataset)
     except UserError as error:
         missing = f"The data could not be read again, so there are no pictures here: {error}"
     else:
         torch.default_generator.manual_seed(0)
+        known = facts.of_data(dataset)
         plots += _seen(run, x, samples)
         texts = _read(run, x, samples)
     found = [plot for plot in plots if plot is not None]
     _save(run.folder.path / "plots", found)
-    write_page(run, found, missing, [passage for passage in texts if passage is not None])
+    passages = [passage for passage in texts if passage is not None]
+    write_page(run, found, missing, passages, known)
     return run.folder.report
 
 
-def _test(run: LoadedRun) -> tuple[Tensor, Samples]:
+def _test(run: LoadedRun, dataset: Dataset) -> tuple[Tensor, Samples]:
     """The test split as the run made it, with labels where the run learned some."""
-    data = config_of(DataConfig, run.config["data"])
-    samples = open_for(run, data).splits["test"]
+    samples = dataset.splits["test"]
     if run.task is not None:
         samples = samples.take(np.flatnonzero(samples.has_label))
     most = MOST if run.task is None else MOST_JUDGED
@@ -98,10 +101,10 @@ def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
             plots.append(pictures.mistakes(run.task, _drawer(run, x), outputs, targets))
         if series:
             plots.append(lines.mistakes(run, x, outputs, targets))
-    plots.append(
-        maps.embedding(run.embeddings(x[:MOST]), None if labels is None else labels[:MOST])
-    )
-    return plots
+    plot = maps.embedding(run.embeddings(x[:MOST]), None if labels is None else labels[:MOST])
+    if plot is not None and len(x) == len(samples):
+        plot.spots = hover.spots(run, x, samples, maps.places(plot))
+    return [*plots, plot]
 
 
 def _drawer(run: LoadedRun, x: Tensor) -> Callable[[int], Tensor]:

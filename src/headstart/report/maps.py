@@ -35,7 +35,17 @@ def embedding(pooled: Tensor, labels: NDArray[Any] | None) -> Plot | None:
         "map", "Map of the embedding", figure,
         f"{len(flat):,} samples placed so that neighbours in the encoder's features are neighbours"
         f" here ({method}). Classes that form islands are easy to learn from few labels.",
+        points=flat,
     )  # fmt: skip
+
+
+def places(plot: Plot) -> list[tuple[float, float]]:
+    """Where the points of a map lie on its picture: per cent from the left and from the top."""
+    assert plot.points is not None
+    plot.figure.draw_without_rendering()
+    width, height = plot.figure.bbox.size
+    at = plot.figure.axes[0].transData.transform(plot.points) / [width, height]
+    return [(round(100 * x, 2), round(100 * (1 - y), 2)) for x, y in at.tolist()]
 
 
 def _flatten(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], str]:

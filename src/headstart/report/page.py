@@ -1,4 +1,4 @@
-"""The self-contained page: figures inlined, nothing fetched, nothing run."""
+"""The self-contained page: figures inlined, nothing fetched."""
 
 from __future__ import annotations
 
@@ -10,21 +10,51 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from headstart.runs.atomic import write_text
 from headstart.settings.files import to_yaml
 from headstart.workflows.loaded import LoadedRun
 
 
+@dataclass(frozen=True)
+class Spots:
+    """Points of a figure that tell more where they are pointed at.
+
+    places: per cent of its width and height, `[N]`; texts: what each says, `[N]`.
+    sheet: small pictures of the first `pictures` of them, row by row, `columns` in a row, each of
+        `size` (width, height).
+    """
+
+    places: list[tuple[float, float]]
+    texts: list[str]
+    sheet: str = ""
+    pictures: int = 0
+    columns: int = 1
+    size: tuple[int, int] = (0, 0)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """For the page's script; the sheet is in its style."""
+        parts = {"texts": self.texts, "pictures": self.pictures, "columns": self.columns}
+        return {"places": self.places, "size": self.size, **parts}
+
+
 @dataclass
 class Plot:
-    """A figure, its file's name, its title and one sentence of what to look for."""
+    """A figure, its file's name, its title and one sentence of what to look for.
+
+    points: `[N, 2]` of a map, on its first axes; spots: what they say where they are pointed at.
+    """
 
     name: str
     title: str
     figure: Figure
     sentence: str
+    points: NDArray[np.float64] | None = None
+    spots: Spots | None = None
 
     @property
     def data(self) -> str:
@@ -79,9 +109,13 @@ def new_grid(rows: int, columns: int, side: float) -> tuple[Figure, Any]:
 
 
 def write_page(
-    run: LoadedRun, plots: list[Plot], missing: str | None, passages: Sequence[Passage] = ()
+    run: LoadedRun,
+    plots: list[Plot],
+    missing: str | None,
+    passages: Sequence[Passage] = (),
+    facts: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Write `report.html` into the run's folder."""
+    """Write `report.html` into the run's folder. facts: what its data are, by name."""
     from jinja2 import Environment
 
     template = files("headstart.report").joinpath("page.html").read_text(encoding="utf-8")
@@ -97,6 +131,7 @@ def write_page(
         plots=plots,
         passages=passages,
         missing=missing,
+        facts=facts,
         notes=run.result.get("notes", []),
         settings=to_yaml(run.config),
         versions=run.result.get("versions", {}),

@@ -57,10 +57,32 @@ def compare(
             work.together(made, workers, board, plan_in, devices.available_threads())
     except InterruptedRunError as error:
         raise InterruptedComparisonError(error.exit_code, folder) from None
+    return _gathered(made)
+
+
+def report(folder: Path) -> Path:
+    """Gather what is there, of an unfinished comparison too, and write its page; returns its path.
+
+    Where the data cannot be read any more, the page shows what was gathered before.
+
+    Raises:
+        UserError: `folder` is no comparison, or nothing is known of it.
+    """
+    config = asked_in(folder)
+    try:
+        _gathered(prepared(config, folder)[1])
+    except UserError:
+        if not (folder / FOUND).exists():
+            raise
+    return comparison_page.build(folder)
+
+
+def _gathered(made: Plan) -> dict[str, Any]:
+    """Everything the finished cells say, written down with its page."""
     found = results.gather(made)
     found["verdict"] = verdict(found)
-    write_json(folder / FOUND, found)
-    comparison_page.build(folder)
+    write_json(made.folder / FOUND, found)
+    comparison_page.build(made.folder)
     return found
 
 
