@@ -37,6 +37,7 @@ from safetensors.torch import load_file
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from headstart import objectives, tasks
 from headstart.backbones.mlp import MLP
+from headstart.data.cells import joined
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.named import read_named
 from headstart.data.splits import ensure_test
@@ -86,6 +87,14 @@ def numbers() -> Dataset:
     return Dataset("numbers", "table", {"train": Samples(x, y)})
 
 
+def columns() -> Dataset:
+    """A table of a number and a category, whose target is a class."""
+    generator = np.random.default_rng(0)
+    x, colour = generator.normal(size=300), generator.choice(["red", "blue"], 300).astype(object)
+    y = ((x > 0) ^ (colour == "red")).astype(np.int64)
+    return Dataset("columns", "table", {"train": Samples(joined({"x": x, "colour": colour}), y)})
+
+
 def jobs(folder: Path) -> list[Job]:
     """Every objective, both kinds of players, every task; the last from a run made here."""
     digits = ensure_test(read_named("digits"), 0)
@@ -94,20 +103,20 @@ def jobs(folder: Path) -> list[Job]:
     )
     sets = {"classification": digits, "regression": ensure_test(numbers(), 0)}
     network = {"name": "mlp", "widths": [16, 8]}
-    found = [
-        Job(
-            f"pretrain {name}",
-            {
-                "command": "pretrain",
-                "backbone": network,
-                "objective": {"name": name},
-                "training": TRAINING,
-            },
-            digits,
-        )
-        for name in objectives.table
-        if issubclass(MLP, objectives.table.load(name).needs)
-    ]
+    of_columns = {"name": "tabm", "members": 2, "width": 16, "depth": 1}
+    found = []
+    for name in objectives.table:
+        objective = objectives.table.load(name)
+        if not issubclass(MLP, objective.needs):
+            continue
+        on_pictures = "continuous" in objective.reads
+        raw = {
+            "command": "pretrain",
+            "backbone": network if on_pictures else of_columns,
+            "objective": {"name": name},
+            "training": TRAINING,
+        }
+        found.append(Job(f"pretrain {name}", raw, digits if on_pictures else columns()))
     start = folder / "start"
     found[0].run(start)
     for name in tasks.table:
