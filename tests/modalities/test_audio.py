@@ -97,3 +97,12 @@ def test_long_recordings_are_looked_at_window_by_window(tmp_path):
 def test_settings_out_of_range_are_named(folder):
     with pytest.raises(UserError, match=r"modality\.mels"):
         Audio.fit(open_dataset(str(folder)).train, AudioConfig(mels=1))
+
+
+def test_descriptions_tell_pitches_apart(folder, audio):
+    train = open_dataset(str(folder)).train
+    x, _ = audio.tensor(train)
+    unit = audio.describe(x)
+    alike = unit @ unit.T
+    same = torch.from_numpy(train.targets[:, None] == train.targets[None])
+    assert alike[same].min() > alike[~same].max()

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from headstart.data import recordings
@@ -35,6 +36,7 @@ USUAL_LENGTH = 0.99  # share of recordings that one window should hold
 GRID = 8  # frames: windows are whole multiples, so that halving leaves nothing over
 FLOOR = 1e-4  # of power; at the common level about 60 dB beneath a vowel's peak
 CHUNK = 256
+MOMENTS = 10  # at which recordings are compared without a network
 
 Freed = Literal["nothing", "mean", "both"]
 
@@ -235,9 +237,14 @@ class Audio:
         waves, ends = self._waves(x)
         return self._seen(*self.augmentation.waves(waves, ends, strength), strength)
 
-    def describe(self, x: Tensor) -> Tensor | None:  # noqa: ARG002 - the face
-        """No such description yet."""
-        return None
+    def describe(self, x: Tensor) -> Tensor:
+        """What sounds when: the map at `MOMENTS` moments of each recording, `[B, M · MOMENTS]`."""
+        maps, frames = self.raw_maps(x)
+        rows = []
+        for one, end in zip(maps, frames.clamp(min=1).tolist(), strict=True):
+            plain = (one[:, :end] - self._mean) / self._std  # [M, t]
+            rows.append(F.adaptive_avg_pool1d(plain[None], MOMENTS)[0].flatten())
+        return F.normalize(torch.stack(rows), dim=1)
 
     def brightness(self, x: Tensor) -> Tensor:
         """See `base.Drawn`: maps `[B, 1, M, T]`, high pitches above."""
