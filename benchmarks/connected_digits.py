@@ -46,6 +46,9 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 
 
+TRAINING: dict[str, Any] = {"training": {"ema": 0.998}}
+
+
 @dataclass(frozen=True)
 class Voice:
     """A speaker's recordings by digit: samples."""
@@ -126,14 +129,16 @@ def finished(path: Path) -> hs.Run | None:
 def measured(name: str, data: Path, options: argparse.Namespace) -> dict[str, float]:
     """Digit error rates on test, from a pre-trained encoder and from scratch."""
     settings = options.out / "settings.yaml"
-    settings.write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
+    settings.write_text(yaml.safe_dump({**SETTINGS, **TRAINING}), encoding="utf-8")
+    tuning = options.out / "training.yaml"
+    tuning.write_text(yaml.safe_dump(TRAINING), encoding="utf-8")
     encoder = options.out / name / "encoder"
     start = finished(encoder) or hs.pretrain(
         str(data), target="text", objective="wav2vec", config=settings, out=encoder,
         overwrite=True, **options.pretraining,
     )  # fmt: skip
     ways: dict[str, dict[str, Any]] = {
-        "pre-trained": {"start": start, "mode": "full"},
+        "pre-trained": {"start": start, "mode": "full", "config": tuning},
         "scratch": {"config": settings},
     }
     found = {}
@@ -141,7 +146,7 @@ def measured(name: str, data: Path, options: argparse.Namespace) -> dict[str, fl
         out = options.out / name / way
         run = finished(out) or hs.finetune(
             str(data), target="text", task={"name": "transcription", "units": "words"},
-            validation_share=0.0, ema=0.998, lr=3e-3, batch_size=32, out=out, overwrite=True,
+            validation_share=0.0, lr=3e-3, batch_size=32, out=out, overwrite=True,
             **how, **options.tuning,
         )  # fmt: skip
         found[way] = run.result["test"]["unit_error_rate"]

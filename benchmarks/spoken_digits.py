@@ -33,6 +33,7 @@ from headstart.data.sources import open_dataset
 from headstart.modalities.audio import Audio, AudioConfig
 from headstart.tasks.classification import Classification, ClassificationConfig
 
+EMA = 0.998  # of the weights that are kept: the last of a few thousand steps, averaged
 OFFICIAL = 5  # recordings of each digit and speaker that are test
 # Voices differ in pitch, tract, pace and microphone: all of these are drawn wide, and equalised.
 WIDE = {
@@ -103,8 +104,9 @@ def finished(path: Path) -> hs.Run | None:
 
 def settings(out: Path, protocol: str, *groups: str) -> Path:
     """A file of a protocol's settings, of those groups."""
-    path = out / f"{protocol}-{'-'.join(groups)}.yaml"
+    path = out / f"{'-'.join((protocol, *groups))}.yaml"
     known = {name: SETTINGS[protocol][name] for name in groups if name in SETTINGS[protocol]}
+    known["training"] = {"ema": EMA}
     path.write_text(yaml.safe_dump(known), encoding="utf-8")
     return path
 
@@ -124,16 +126,20 @@ def measured(case: Case, options: argparse.Namespace) -> dict[str, float]:
     """Accuracy on test of each way."""
     start = encoder(case, options)
     ways: dict[str, dict[str, Any]] = {
-        "pre-trained": {"start": start},
+        "pre-trained": {"start": start, "config": settings(options.out, case.protocol)},
         "scratch": {"config": settings(options.out, case.protocol, "modality", "backbone")},
-        "probe": {"start": start, "mode": "frozen"},
+        "probe": {
+            "start": start,
+            "mode": "frozen",
+            "config": settings(options.out, case.protocol),
+        },
     }
     found = {}
     for way, how in ways.items():
         out = options.out / case.protocol / case.name / way
         run = finished(out) or hs.finetune(
             str(case.data), target="digit", labels_per_class=case.labels, seed=case.seed,
-            validation_share=0.0, ema=0.998, out=out, overwrite=True, **how, **options.tuning,
+            validation_share=0.0, out=out, overwrite=True, **how, **options.tuning,
         )  # fmt: skip
         found[way] = run.result["test"]["accuracy"]
         print(f"{case.protocol} {case.name} {way}: {found[way]:.2%}", flush=True)
