@@ -279,3 +279,24 @@ def test_a_model_of_texts_does_not_read_pictures(tmp_path):
     text_model(tmp_path)
     with pytest.raises(UserError, match="does not read samples of kind 'continuous'"):
         hs.finetune("digits", backbone=f"hub:{tmp_path}", steps=1, out=tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bert", "modernbert", "vit", "resnet"])
+def test_a_run_is_exported(kind, tmp_path):
+    pytest.importorskip("onnxscript")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    if kind in PICTURES:
+        picture_model(folder, kind)
+        run = hs.finetune("digits", backbone=f"hub:{folder}", steps=2, out=tmp_path / "run")
+    else:
+        text_model(folder, kind)
+        source = tmp_path / "texts.csv"
+        rows = [f'"{t[:60]}",{i % 2}' for i, t in enumerate(sentences()[:80]) if '"' not in t]
+        source.write_text("\n".join(["text,label", *rows]))
+        run = hs.finetune(
+            source, backbone=f"hub:{folder}", text_column="text", target="label", steps=2,
+            out=tmp_path / "run",
+        )  # fmt: skip
+    run.export(tmp_path / "run.onnx")

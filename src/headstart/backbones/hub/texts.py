@@ -43,6 +43,7 @@ class HubTexts(Tokenwise):
                 f" looks at {most} tokens together at most."
             )
         self.vocabulary = _padded(spec.vocabulary, self.embedding.num_embeddings)
+        self.long = spec.shape[0] > spec.vocabulary.window
         self.pooling = "mean" if config.pool == "own" else config.pool
         self.dim = self.token_dim = int(self.network.config.hidden_size)
 
@@ -72,6 +73,8 @@ class HubTexts(Tokenwise):
         """See `Tokenwise`; rows wider than a window window by window, each text by itself."""
         b, t = x.shape
         width = self.vocabulary.window
+        if torch.compiler.is_exporting():
+            return self._graph(x, there)
         x, there = windows(x, width), windows(there, width)
         several = bool((x[:, 1:] == self.vocabulary.begin).any())
         if not several and bool(there[:, 0].all()):
@@ -92,6 +95,17 @@ class HubTexts(Tokenwise):
         h = seen.new_zeros(*x.shape, seen.shape[-1])
         h[there] = seen[row, place]
         return h.reshape(b, t, -1)
+
+    def _graph(self, x: Tensor, there: Tensor) -> Tensor:
+        """One graph for every batch of whole texts: nothing hangs on what is in it."""
+        b, t = x.shape
+        if self.long:
+            wide = self.vocabulary.window
+            x, there = (part.reshape(b * (t // wide), wide) for part in (x, there))
+        # In a window of padding alone the first token looks at itself: a softmax needs something.
+        first = torch.arange(x.shape[1], device=x.device) == 0
+        h = self._looked_at(x, there | first)
+        return h.reshape(b, t, h.shape[-1])
 
     def _looked_at(self, x: Tensor, there: Tensor) -> Tensor:
         said = self.network(input_ids=x, attention_mask=there.long())
