@@ -110,6 +110,9 @@ def test_long_tables_are_answered_for_as_they_were_learned(tmp_path):
         found = list(csv.DictReader(file))
     assert [row["name"] for row in found] == [str(i) for i in range(40)]
     assert {row["label"] for row in found} <= {"slow", "fast"}
+    other = tmp_path / "other.csv"
+    other.write_text(path.read_text())
+    assert main(["evaluate", str(run), str(other)]) == 0
 
 
 @pytest.mark.slow

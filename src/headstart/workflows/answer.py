@@ -184,12 +184,12 @@ def _as_text(values: NDArray[Any]) -> list[str]:
 
 def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
     """The data set; its splits as the run made them, if it is the one the run learned from."""
-    if run.modality.state()["modality"] == "series":
-        data = replace(data, kind="series")
     faults = Faults()
     learned = resolve(DataConfig, run.config.get("data", {}), faults, "data")
     faults.raise_if_any()
     assert learned is not None
+    if run.modality.state()["modality"] == "series":
+        data = _as_learned(data, learned)
     if _same(data.path, learned.path):
         given = {name: value for name, value in vars(data).items() if value is not None}
         # The split that was made then is made again, whatever seed the question comes with.
@@ -197,9 +197,21 @@ def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
         dataset = assemble.open_data(DataConfig(**same), labels=run.task is not None)
     else:
         named = data.target or (learned.target if _columns(run) else None)
-        dataset = assemble.open_source(replace(data, target=named))
+        dataset = assemble.open_source(replace(data, target=data.target or named))
     _check_kind(run, dataset.kind, data.path)
     return dataset
+
+
+def _as_learned(data: DataConfig, learned: DataConfig) -> DataConfig:
+    """Series are read as those that were learned from, where nothing else is said."""
+    return replace(
+        data,
+        kind="series",
+        target=data.target or learned.target,
+        series_column=data.series_column or learned.series_column,
+        time_column=data.time_column or learned.time_column,
+        layout=learned.layout if data.layout == "auto" else data.layout,
+    )
 
 
 def _columns(run: LoadedRun) -> Sequence[str]:
