@@ -116,10 +116,24 @@ def test_bad_lines_are_named(tmp_path, what):
         open_corpus(str(tmp_path / "a.txt"), None, {}, 1)
 
 
+def test_a_broken_line_of_json_and_a_broken_parquet_are_named(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"t": "fine"}\n{"t": "ha\n')
+    with pytest.raises(UserError, match=r"a\.jsonl, line 2 is not JSON"):
+        open_corpus(str(tmp_path / "a.jsonl"), "t", {}, 1)
+    with pytest.raises(UserError, match=r"a\.jsonl, line 1 has no 'x' of texts"):
+        open_corpus(str(tmp_path / "a.jsonl"), "x", {}, 1)
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 and then nothing of the kind")
+    with pytest.raises(UserError, match="not a readable Parquet"):
+        open_corpus(str(tmp_path / "a.parquet"), "t", {}, 1)
+
+
 def test_a_run_on_streamed_texts_is_finished_and_reported(tmp_path):
     source = written(tmp_path, "txt", sentences()[:600])
     small = {"name": "transformer", "width": 16, "depth": 1}
-    run = hs.pretrain(source, out=tmp_path / "run", steps=3, backbone=small, max_memory="100kB")
+    how = {"steps": 3, "backbone": small, "out": tmp_path / "run"}
+    run = hs.pretrain(source, max_memory="100kB", **how)
+    with pytest.raises(UserError, match=r"whose texts were streamed; .* held in memory"):
+        hs.pretrain(source, max_memory="100MB", resume=True, **how)
     assert any("read line by line" in note for note in run.result["notes"])
     assert len(run.embed(["a text"])) == 1
     page = tmp_path / "run" / "report.html"

@@ -143,6 +143,20 @@ def test_a_label_file_one_line_short_is_named(tweets):
         open_dataset(str(tweets))
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"0\n1\n\xff\n1\n", r"train_labels\.txt, line 3 is not UTF-8"),
+        (b"0\n1\n0\0\n1\n", r"train_labels\.txt, line 3 holds a NUL"),
+        (b"0\n1\n0\n1\n1\n", r"line 5 of train_labels\.txt has no counterpart in train_text"),
+    ],
+)
+def test_a_label_file_that_is_wrong_is_named_with_its_line(tweets, data, message):
+    (tweets / "train_labels.txt").write_bytes(data)
+    with pytest.raises(UserError, match=message):
+        open_dataset(str(tweets))
+
+
 def test_a_label_that_has_no_name_is_named(tweets):
     write(tweets / "val_labels.txt", 0, 7)
     with pytest.raises(UserError, match=r"val_labels\.txt, line 2: the label '7'"):

@@ -74,6 +74,7 @@ class Text:
         self.spaced = spaced  # whether a text is encoded with a space before its first word
         self.window, self.length, self.strengths = window, length, strengths
         self.vocabulary = tokenizers.vocabulary(tokenizer, window)
+        self.streams = False  # whether they were learned from without being held
         self.by_words = False  # whether texts are read word by word, to be answered for so
         self.notes: Sequence[str] = ()
 
@@ -105,6 +106,7 @@ class Text:
             "strong_cut": config.strong_cut,
         }
         text = cls(made, config.window, length, strengths, spaced=spaced)
+        text.streams = isinstance(train.inputs, Corpus)
         text.notes = _notes(text, lengths, trained=config.tokenizer is None)
         return text
 
@@ -140,6 +142,7 @@ class Text:
             "spaced": self.spaced,
             "strengths": self.strengths,
             **({"by_words": True} if self.by_words else {}),
+            **({"streamed": True} if self.streams else {}),
             "tokenizer": tokenizers.plain(self.tokenizer),
         }
 

@@ -199,10 +199,24 @@ def begin(
     """Write what a run is about before it starts; on resume, refuse settings that differ."""
     if resume and folder.config.exists():
         _refuse_changes(folder, plain)
+        if folder.preprocessing.exists():  # a kill may have come before it was written
+            _refuse_other_memory(folder, preprocessing)
     write_text(folder.config, to_yaml(plain))
     folder.write_preprocessing(preprocessing)
     if not resume:
         folder.progress.unlink(missing_ok=True)
+
+
+def _refuse_other_memory(folder: RunFolder, preprocessing: dict[str, Any]) -> None:
+    """Texts that were streamed are drawn in another order than texts that are held."""
+    before, now = (bool(p.get("streamed")) for p in (folder.read_preprocessing(), preprocessing))
+    if before != now:
+        named = {False: "held in memory", True: "streamed"}
+        raise UserError(
+            f"--resume continues {folder.path}, whose texts were {named[before]}; with this"
+            f" --max-memory they would be {named[now]}, in another order.",
+            "Give the --max-memory that the run began with.",
+        )
 
 
 def _refuse_changes(folder: RunFolder, plain: dict[str, Any]) -> None:
