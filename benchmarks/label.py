@@ -7,6 +7,7 @@ RUN is a pre-trained run. First every rule chooses from a pool of train, and a l
 on the run's features of those labels is judged on other samples of train: this decides which rule
 goes on. Then the run is fine-tuned on the labels of that rule and on random balanced ones, the
 same seeds, and the test split is read once for each. Finished runs in DIR are read, not repeated.
+With --finetune-steps 0 it is the logistic regression that is tested.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from headstart.data import budget
 from headstart.data.dataset import Samples
 from headstart.study.labelling import table
 from headstart.study.labelling.choose import Pool, pool_of, without_test, write_list
+from headstart.tasks.spreading import whitened
 from headstart.workflows.answer import open_for
 from headstart.workflows.config import DataConfig
-from headstart.workflows.loaded import load_run
+from headstart.workflows.loaded import LoadedRun, load_run
 from headstart.workflows.request import config_of
+from headstart.workflows.supply import Supply
 
 BALANCED = "random, balanced"
 HELD_OUT = 5_000
@@ -39,6 +42,19 @@ def probe(z: NDArray[np.float32], y: NDArray, few: list[int], held: NDArray[np.i
     """Error on `held` of a logistic regression on the features of `few`."""
     model = LogisticRegression(C=1.0, max_iter=300).fit(z[few] * 4, y[few])
     return 1.0 - float(model.score(z[held] * 4, y[held]))
+
+
+def tested_probes(
+    run: LoadedRun, data: DataConfig, pool: Pool, picks: dict[str, list[list[int]]]
+) -> dict[str, list[float]]:
+    """Error on the whole test split of the probe of each choice of positions in the pool."""
+    test = open_for(run, data).splits["test"]
+    with Supply({"test": test}, run.modality, data, seed=0, batch_size=512) as supply:
+        seen = torch.cat([run.embeddings(x) for x, _ in supply.loaders["test"].in_order(512)])
+    z = whitened(torch.cat([pool.features, seen])).numpy()
+    y = np.concatenate([pool.samples.targets, test.targets])
+    held = np.arange(len(pool.features), len(z))
+    return {rule: [probe(z, y, few, held) for few in chosen] for rule, chosen in picks.items()}
 
 
 def choices(pool: Pool, rules: list[str], count: int, seeds: int, size: int) -> dict:
@@ -99,7 +115,10 @@ def main() -> None:
         print(f"  {rule:16s} mean error on held-out train {error:.2%}")
     best = min(options.rules, key=lambda rule: mean[rule])
     errors: dict[str, list[float]] = {best: [], BALANCED: []}
-    for seed in range(seeds):
+    if steps == 0:
+        picks = {rule: [found[rule, seed][0] for seed in range(seeds)] for rule in errors}
+        errors = tested_probes(run, data, pool, picks)
+    for seed in range(seeds if steps else 0):
         for rule in (best, BALANCED):
             file = options.out / f"{rule.replace(', ', '-')}-{seed}.csv"
             write_list(file, [pool.names[i] for i in found[rule, seed][0]])
