@@ -101,7 +101,7 @@ def manifests(options: argparse.Namespace) -> dict[str, Path]:
         place = options.out / "strings" / speaker
         made[speaker] = {
             "train": strings(place / "train", voice.train, each, rate, seed=n),
-            "test": strings(place / "test", voice.test, TESTS, rate, seed=1_000 + n),
+            "test": strings(place / "test", voice.test, options.tests, rate, seed=1_000 + n),
         }
     asked = options.speakers or sorted(known)
     questions = (
@@ -168,6 +168,7 @@ def main() -> None:
     parser.add_argument("--pretrain-minutes", type=float, default=5)
     parser.add_argument("--quick", action="store_true", help="a few steps: does it run?")
     options = parser.parse_args()
+    options.tests = 2 if options.quick else TESTS
     options.pretraining = {"steps": 3} if options.quick else {"minutes": options.pretrain_minutes}
     options.tuning = {"steps": 3} if options.quick else {"minutes": options.minutes}
     found = {}

@@ -29,6 +29,7 @@ Wave = NDArray[np.float32]
 
 HEAD = 2  # numbers of a row before its samples
 WHOLE = 60.0  # seconds up to which a recording is read whole, whatever a row holds
+BLOCK = 2**18  # samples that are read at once, of all channels
 RATES = (1_000, 768_000)  # samples a second that a header may tell
 LEVEL = 0.05  # root mean square of what is heard, full scale being 1: 26 dB beneath it
 AUDIBLE = 30.0  # decibels beneath the loudest moment that still count as heard
@@ -270,12 +271,14 @@ def _read(file: Any, item: Item, start: int, count: int) -> Wave:
         Unreadable: the file ends earlier, or holds what is no number.
     """
     file.seek(start)
-    sound = file.read(count, dtype="float32", always_2d=True)  # [n, channels]
-    wanted = min(count, file.frames - start)
-    if len(sound) < wanted:
-        raise Unreadable(item, f"truncated: it ends after {start + len(sound):,} of its"
-                               f" {file.frames:,} samples")  # fmt: skip
-    wave: Wave = sound[:, 0] if sound.shape[1] == 1 else sound.mean(axis=1)
+    wave = np.empty(min(count, file.frames - start), dtype=np.float32)
+    for begin in range(0, len(wave), BLOCK):  # of many channels only so much at a time
+        part = wave[begin : begin + BLOCK]
+        sound = file.read(len(part), dtype="float32", always_2d=True)  # [n, channels]
+        if len(sound) < len(part):
+            told = f"{start + begin + len(sound):,} of its {file.frames:,} samples"
+            raise Unreadable(item, f"truncated: it ends after {told}")
+        sound.mean(axis=1, out=part)
     finite = np.isfinite(wave)
     if not finite.all():
         first = start + int(np.argmin(finite))

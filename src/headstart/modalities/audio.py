@@ -266,7 +266,7 @@ class Audio:
 
     def _waves(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Rows → waves in -1..1 `[B, W · window]` and where each ends, `[B]`."""
-        ends = lengths(x.long()) if x.shape[0] == 0 else lengths(x[:, :HEAD].long())
+        ends = lengths(x[:, :HEAD].long())
         window = self.reading.window
         if torch.compiler.is_exporting():  # one graph for every batch: all windows
             return x[:, HEAD : HEAD + self.reading.windows * window].float() / 32_767, ends
