@@ -47,6 +47,7 @@ def main() -> None:
                     "pretrain", str(root / "corpus.txt"), "--out", str(root / "run"),
                     "--steps", "20", "--batch-size", "32", "--no-report", "--max-memory", "5MB",
                     "--set", "backbone.width=32", "--set", "backbone.depth=1",
+                    "--set", "modality.vocabulary=2000",  # the same network for both
                     "--set", "training.threads=1",
                 ],
             )  # fmt: skip
