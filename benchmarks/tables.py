@@ -53,6 +53,9 @@ ROWS = {
     "adult-10": Row(labels=3256, **ADULT),
     "adult-all": Row(labels=None, **ADULT),
 }
+SMALL = {"backbone": {"name": "tabm", "bins": 8, "width": 64, "depth": 2}}  # tables of few rows
+FEW = {"finetune": {"mixup": 0.5}, "training": {"duration": "300 steps", "batch_size": 64}}
+FEWER = 500  # labels up to which `FEW` are the settings
 WAYS = ("pre-trained", "from scratch", "linear probe")
 
 
@@ -89,11 +92,15 @@ class Bench:
         data = {name: value for name, value in given.items() if value}
         return data if row.test else {**data, "split_seed": draw}
 
+    def usual(self, row: Row) -> dict[str, Any]:
+        """Settings where none are given."""
+        return {} if row.test else SMALL
+
     def start(self, name: str, row: Row, draw: int) -> hs.Run:
         """The pre-trained run of a draw; of an official split, the only one."""
         kind = name.rsplit("-", 1)[0]
         out = self.out / (f"{kind}-pretrained" if row.test else f"{kind}-pretrained-{draw}")
-        settings = merge({"data": self.source(row, draw)}, self.pretraining)
+        settings = merge({"data": self.source(row, draw)}, self.usual(row), self.pretraining)
         return finished(out) or hs.pretrain(
             self.options.tables / row.file, out=out, overwrite=True, seed=draw,
             config=written(self.out, f"{out.name}.yaml", settings),
@@ -110,7 +117,8 @@ class Bench:
             "data": self.source(row, draw), "task": {"name": row.task}, "labels": row.labels,
             "label_draw": "natural", "baselines": way == "from scratch",
         }  # fmt: skip
-        settings = merge(settings, self.finetuning)
+        few = FEW if row.labels and row.labels <= FEWER else {}
+        settings = merge(settings, self.usual(row), few, self.finetuning)
         more: dict[str, Any] = {}
         if way != "from scratch":
             more["start"] = self.start(name, row, draw)
