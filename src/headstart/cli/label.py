@@ -29,7 +29,7 @@ def add_label_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rule", default="auto", metavar="NAME",
-        help=f"auto, or one of {', '.join(table)} (default: covering; of a model: margin)",
+        help=f"auto, or one of {', '.join(table)} (default: typical; of a model: margin)",
     )  # fmt: skip
     parser.add_argument(
         "--known", metavar="FILE", help="labels file of the samples that are labelled already"

@@ -59,7 +59,7 @@ class Pool:
         Raises:
             UserError: there is no such rule, or it does not suit the run.
         """
-        name = rule if rule != AUTO else ("margin" if self.answers is not None else "covering")
+        name = rule if rule != AUTO else ("margin" if self.answers is not None else "typical")
         work: Rule = table.load(name)
         return work(self.space(known, seed), count)
 

@@ -33,7 +33,7 @@ def _answers(space: Space, rule: str) -> Tensor:
     if space.answers is None or space.answers.shape[1] < 2:
         raise UserError(
             f"--rule {rule} needs a run that was fine-tuned for classes.",
-            "Choose the first labels with --rule covering, fine-tune, and give that run.",
+            "Choose the first labels with --rule typical, fine-tune, and give that run.",
         )
     return space.answers
 
