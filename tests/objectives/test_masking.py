@@ -123,4 +123,4 @@ def test_sparse_learner_uses_few_units_for_a_sample_and_refuses_more_than_there_
 def test_an_objective_on_a_backbone_that_cannot_serve_it_is_refused(tmp_path):
     with pytest.raises(UserError, match="'masked' does not work with backbone 'conv'") as caught:
         hs.pretrain("digits", objective="masked", backbone="conv", steps=1, out=tmp_path / "run")
-    assert caught.value.hints == ("Use --backbone vit.",)
+    assert caught.value.hints == ("Use --backbone vit or ast.",)
