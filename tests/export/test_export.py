@@ -134,7 +134,13 @@ def test_mistakes_are_named(model_run, tmp_path, capsys, arguments, message):
 
 @pytest.mark.parametrize(
     ("backbone", "length"),
-    [("transformer", 32), ("transformer", 96), ("textconv", 32), ("ngram", 32)],
+    [
+        ("transformer", 32),
+        ("transformer", 64),
+        ("transformer", 96),
+        ("textconv", 32),
+        ("ngram", 32),
+    ],
 )
 def test_texts_are_one_graph_for_every_length(backbone, length):
     modality = texts.modality(length=length)

@@ -71,6 +71,8 @@ class Graph(nn.Module):
         """The graph that `torch.export` draws, for batches of any size."""
         free: dict[int, Any] = {0: torch.export.Dim("batch")}
         for place, (name, most, step) in self.door.free.items():
+            if most == 1:  # of one size, then
+                continue
             many = torch.export.Dim(name, min=2 if step == 1 else 1, max=most)
             free[place] = many if step == 1 else step * many
         return torch.export.export(self, (raw,), dynamic_shapes=({**free},))
