@@ -88,7 +88,8 @@ def _balanced(targets: NDArray[Any], labels: int | None, per_class: int | None, 
         wanted[: labels % len(names)] += 1
     if wanted.min() < 1:
         raise UserError(f"--labels-per-class must be at least 1, not {per_class}.")
-    numbers = int(np.asarray(targets).dtype.kind in "iuf")
+    of_numbers = np.asarray(targets).dtype.kind in "iuf"
+    hints = ["If they are amounts, not classes: --task regression."] if of_numbers else []
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(targets))
     picked = []
@@ -96,8 +97,9 @@ def _balanced(targets: NDArray[Any], labels: int | None, per_class: int | None, 
         members = order[codes[order] == code]
         if len(members) < count:
             raise UserError(
-                f"class '{names[code]}' has {len(members)} labels in train; {count} were asked for.",
-                *(["If the targets are amounts, not classes: --task regression."] * numbers),
+                f"class '{names[code]}' has {len(members)} labels in train;"
+                f" {count} were asked for.",
+                *hints,
             )
         picked.append(members[:count])
     return np.concatenate(picked)
