@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from headstart import backbones, objectives
+from headstart.modalities.augment.swap import swapped
 from headstart.objectives.binning import Binning, BinningConfig
-from headstart.parts.columns import as_samples, blind_loss, column_losses, swapped
+from headstart.parts.columns import as_samples, blind_loss, column_losses
 from headstart.types import Batch, Spec
 
 EDGES = tuple(float(e) for e in np.linspace(-2.5, 2.5, 33))

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headstart import collectives
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
+from headstart.modalities.augment.swap import swapped
 from headstart.modalities.base import Strength
 from headstart.settings import Settings, setting
 from headstart.types import Spec
@@ -84,12 +84,7 @@ class Numeric:
     def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
         """Replace a share of the values by those of other rows (SCARF, arXiv:2106.15147)."""
         share = self.swap[strength]
-        if share == 0.0:
-            return x
-        columns = torch.arange(x.shape[1], device=x.device)
-        everyone = collectives.gather(x)  # of the global batch
-        rows = collectives.local(torch.randint(len(everyone), everyone.shape, device=x.device))
-        return torch.where(collectives.rand_like(x) < share, everyone[rows, columns], x)
+        return swapped(x, share)[0] if share else x
 
     def describe(self, x: Tensor) -> None:  # noqa: ARG002 - any numbers
         """Nothing is known of columns of numbers in general."""

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart import collectives
 from headstart.data.cells import is_missing, is_table
 from headstart.data.columns import Meaning, date_format, infer
 from headstart.data.dataset import Samples
 from headstart.errors import UserError, nearest
+from headstart.modalities.augment.swap import swapped
 from headstart.modalities.base import Strength
 from headstart.modalities.columns import UNSEEN, Category, Column, Date, Number, column_from
 from headstart.modalities.numeric import Numeric
@@ -180,12 +180,7 @@ class Table:
     def augment(self, x: Tensor, strength: Strength = "weak") -> Tensor:
         """Replace a share of the values by those of other rows (SCARF, arXiv:2106.15147)."""
         share = self.swap[strength]
-        if share == 0.0:
-            return x
-        everyone = collectives.gather(x)  # of the global batch
-        rows = collectives.local(torch.randint(len(everyone), everyone.shape, device=x.device))
-        swapped = everyone.gather(0, rows)
-        return torch.where(collectives.rand_like(x) < share, swapped, x)
+        return swapped(x, share)[0] if share else x
 
     def describe(self, x: Tensor) -> None:  # noqa: ARG002 - columns of any kind
         """Nothing is known of columns in general."""

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone
 from headstart.backbones.encoded import coarser
-from headstart.parts.columns import each_member, swapped
+from headstart.modalities.augment.swap import swapped
+from headstart.parts.columns import each_member
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
 from headstart.types import Batch, SampleKind, Spec, Step

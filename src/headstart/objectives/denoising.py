@@ -14,8 +14,9 @@ from torch import Tensor
 
 from headstart import collectives
 from headstart.backbones.base import Backbone
+from headstart.modalities.augment.swap import swapped
 from headstart.objectives.autoencoder import code_layer
-from headstart.parts.columns import as_samples, blind_loss, likeness, swapped
+from headstart.parts.columns import as_samples, blind_loss, likeness
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting

@@ -12,8 +12,8 @@ import torch
 
 from headstart.backbones.base import Backbone
 from headstart.errors import UserError
+from headstart.modalities.augment.swap import swapped
 from headstart.objectives.simclr import nt_xent
-from headstart.parts.columns import swapped
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.views import gathered, spread

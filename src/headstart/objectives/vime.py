@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from headstart.backbones.base import Backbone
-from headstart.parts.columns import Guesses, column_losses, each_member, swapped
+from headstart.modalities.augment.swap import swapped
+from headstart.parts.columns import Guesses, column_losses, each_member
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
 from headstart.types import Batch, SampleKind, Spec, Step

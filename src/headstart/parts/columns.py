@@ -1,4 +1,4 @@
-"""What objectives on tables share: columns spoilt by other rows' values, columns guessed."""
+"""What objectives on tables share: columns guessed, and how wrong a guess is."""
 
 from __future__ import annotations
 
@@ -8,20 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headstart import collectives
 from headstart.parts.measured import blind_error, squared_error
 from headstart.types import Features, Spec
-
-
-def swapped(x: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Samples `[B, F]` a share of whose columns have another row's value, and which: `[B, F]`.
-
-    Each column is drawn from its own law in the batch (VIME's and SCARF's corruption).
-    """
-    chosen = collectives.rand_like(x) < share
-    everyone = collectives.gather(x)
-    rows = collectives.local(torch.randint(len(everyone), everyone.shape, device=x.device))
-    return torch.where(chosen, everyone.gather(0, rows), x), chosen
 
 
 def each_member(features: Features) -> tuple[Tensor, int]:
