@@ -1,7 +1,7 @@
 """Strings of spoken digits, written down: speakers heard, and one never heard.
 
     python benchmarks/connected_digits.py DIGITS --out DIR [--speakers theo ...] [--unheard]
-        [--strings 4000] [--minutes 15] [--pretrain-minutes 5] [--quick]
+        [--strings 4000] [--steps N] [--pretrain-steps N] [--quick]
 
 DIGITS holds `{digit}_{speaker}_{index}.wav` (Free Spoken Digit Dataset). A string is 3 to 7
 recordings of one speaker, drawn at random and joined with silences of 0.05 to 0.3 seconds; strings
@@ -164,13 +164,13 @@ def main() -> None:
     parser.add_argument("--speakers", nargs="+", help="held out with --unheard; by default each")
     parser.add_argument("--unheard", action="store_true")
     parser.add_argument("--strings", type=int, default=4_000)
-    parser.add_argument("--minutes", type=float, default=15)
-    parser.add_argument("--pretrain-minutes", type=float, default=5)
+    parser.add_argument("--steps", type=int, default=2_000)
+    parser.add_argument("--pretrain-steps", type=int, default=500)
     parser.add_argument("--quick", action="store_true", help="a few steps: does it run?")
     options = parser.parse_args()
     options.tests = 2 if options.quick else TESTS
-    options.pretraining = {"steps": 3} if options.quick else {"minutes": options.pretrain_minutes}
-    options.tuning = {"steps": 3} if options.quick else {"minutes": options.minutes}
+    options.pretraining = {"steps": 3 if options.quick else options.pretrain_steps}
+    options.tuning = {"steps": 3 if options.quick else options.steps}
     found = {}
     for name, data in manifests(options).items():
         found[name] = measured(name, data, options)

@@ -1,7 +1,7 @@
 """Spoken digits: the official split, ten labels a class, and speakers never heard.
 
     python benchmarks/spoken_digits.py DIGITS --out DIR [--protocols official few unheard]
-        [--speakers theo ...] [--draws 5] [--pretrain-minutes 10] [--minutes 5] [--quick]
+        [--speakers theo ...] [--draws 5] [--pretrain-steps N] [--steps N] [--quick]
 
 DIGITS holds `{digit}_{speaker}_{index}.wav` (Free Spoken Digit Dataset). official: train is index 5
 and up, test 0 to 4, all labels. few: the same, of which ten labels a class are known, the rest
@@ -174,12 +174,12 @@ def main() -> None:
     parser.add_argument("--speakers", nargs="+")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--objective", default="simclr")
-    parser.add_argument("--pretrain-minutes", type=float, default=10)
-    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--pretrain-steps", type=int, default=1_000)
+    parser.add_argument("--steps", type=int, default=1_500)
     parser.add_argument("--quick", action="store_true", help="a few steps: does it run?")
     options = parser.parse_args()
-    options.pretraining = {"steps": 3} if options.quick else {"minutes": options.pretrain_minutes}
-    options.tuning = {"steps": 3} if options.quick else {"minutes": options.minutes}
+    options.pretraining = {"steps": 3 if options.quick else options.pretrain_steps}
+    options.tuning = {"steps": 3 if options.quick else options.steps}
     options.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, dict[str, dict[str, float]]] = {}
     for case in cases(options):

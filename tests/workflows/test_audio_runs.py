@@ -5,6 +5,8 @@ import soundfile
 import headstart as hs
 from sounds import tone, tones
 
+SMALL = {"name": "audioconv", "widths": [8, 16, 32], "dim": 64}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -14,7 +16,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    encoder = hs.pretrain(str(folder), objective="wav2vec", steps=4, batch_size=16, out=out / "a")
+    encoder = hs.pretrain(
+        str(folder), objective="wav2vec", backbone=SMALL, steps=4, batch_size=16, out=out / "a"
+    )
     return hs.finetune(str(folder), start=encoder, steps=25, batch_size=16, out=out / "b")
 
 
@@ -60,7 +64,7 @@ def strings(tmp_path_factory):
 
 def test_what_is_said_is_written_down_with_times(strings, tmp_path):
     model = hs.finetune(
-        str(strings), target="said", group="speaker", task="transcription", steps=70,
+        str(strings), target="said", group="speaker", task="transcription", backbone=SMALL, steps=70,
         batch_size=8, lr=5e-3, out=tmp_path / "run",
     )  # fmt: skip
     test = model.result["test"]

@@ -2,7 +2,8 @@
 
 Stages of convolutions halve pitch and, the first of them, time; the very first by a stride, for at
 full resolution memory would cost more than arithmetic. What is left of the pitch axis becomes
-channels, and blocks of wide convolutions along time let each token hear what is around it.
+channels, and blocks of wide convolutions along time let each token hear what is around it. In
+training, short recordings share rows (`packing.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from headstart.backbones.base import activation, initialise
 from headstart.backbones.framed import Context, Framed
+from headstart.backbones.packing import Rows, packed, padded
 from headstart.backbones.windows import Windows, windows
 from headstart.errors import UserError
 from headstart.settings import Settings, setting
@@ -27,7 +29,7 @@ GRID = 8  # columns: batches of recordings are cut to whole multiples
 class AudioConvConfig(Settings):
     """Its widths."""
 
-    widths: tuple[int, ...] = setting((24, 48, 96), "channels of each stage")
+    widths: tuple[int, ...] = setting((16, 32, 64), "channels of each stage")
     halve_time: int = setting(
         2, "stages, from the first, that halve time as well as pitch", flag=""
     )
@@ -58,6 +60,8 @@ class AudioConv(Framed):
         self.config, self.spec = config, spec
         name = config.activation
         self.stride = 2 ** min(config.halve_time, len(config.widths))
+        self.grid = max(GRID, self.stride)
+        self.empty = 0.0 if spec.empty is None else spec.empty
         self.stages = nn.ModuleList(
             Stage(narrow, wide, i < config.halve_time, config)
             for i, (narrow, wide) in enumerate(pairwise((1, *config.widths)))
@@ -83,12 +87,19 @@ class AudioConv(Framed):
         """`[B, 1, M, W·T]` → `[P, t, D]`."""
         # Only in training: an answer must not hang on what else is in its batch.
         parts = windows(batch.x, self.spec, multiple=GRID if self.training else 0)
-        h = parts.x.contiguous(memory_format=torch.channels_last)
+        alone = not self.training or self.config.mixstyle > 0 or parts.shape[1] > 1
+        rows = padded(parts.x, self.empty, self.grid) if alone else self._packed(parts)
+        h = rows.x.contiguous(memory_format=torch.channels_last)
         for i, stage in enumerate(self.stages):
-            h = stage(h)  # [P, K, m, t]
+            h = stage(h)  # [R, K, m, t]
             if self.training and self.config.mixstyle and i < COLOURED:
                 h = mixed_styles(h, self.config.mixstyle)
-        return self.flat(h.flatten(1, 2).transpose(1, 2)), parts
+        tokens = self.flat(h.flatten(1, 2).transpose(1, 2))
+        return rows.unpacked(tokens, self.stride), parts
+
+    def _packed(self, parts: Windows) -> Rows:
+        """Not where styles are lent: they are whole rows'."""
+        return packed(parts.x, parts.ends, self.empty, self.grid)
 
     def surrounded(self, h: Tensor) -> Tensor:
         """`[P, t, D]` → the same."""

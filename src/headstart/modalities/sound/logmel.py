@@ -49,7 +49,9 @@ class LogMel:
             pad_mode="constant",
             return_complex=True,
         )  # [B, F, 1 + L // hop]
-        return torch.view_as_real(spectrum[:, :, : waves.shape[1] // self.hop]).square().sum(-1)
+        spectrum = spectrum[:, :, : waves.shape[1] // self.hop]
+        # Not a sum over the pair: that takes ten times as long.
+        return spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
 
     def _by_products(self, waves: Tensor) -> Tensor:
         """The same, as one convolution with windowed waves: a graph without complex numbers."""

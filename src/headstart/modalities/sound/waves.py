@@ -90,8 +90,10 @@ def _curves(b: int, bands: int, decibels: float, device: torch.device) -> Tensor
     waves = torch.arange(1, WAVES + 1, device=device)
     height = (2 * rand(b, WAVES, device=device) - 1) / waves.sqrt()
     phase = 2 * math.pi * rand(b, WAVES, device=device)
-    angle = math.pi * waves[:, None] * pitch + phase[:, :, None]  # [B, WAVES, bands]
-    curve = (height[:, :, None] * torch.cos(angle)).sum(1) / math.sqrt(WAVES) * 2
+    # cos(a + φ) = cos a · cos φ − sin a · sin φ: the cosines of bands are taken once for all.
+    angle = math.pi * waves[:, None] * pitch  # [WAVES, bands]
+    curve = (height * phase.cos()) @ angle.cos() - (height * phase.sin()) @ angle.sin()
+    curve = curve * 2 / math.sqrt(WAVES)  # [B, bands]
     gains: Tensor = torch.pow(10.0, curve.clamp(-1, 1) * decibels / 20)
     return gains
 
