@@ -17,6 +17,9 @@ from headstart.types import Batch, Spec
 PICTURES = Spec("continuous", (1, 8, 8), low=0.0, high=1.0)
 SERIES = Spec("continuous", (2, 32), flagged=True)  # the digits' 64 pixels, and a flag for each
 SMALL = {
+    "conv": {"widths": (8, 16)},
+    "resnet": {"width": 8},
+    "vit": {"patch": 4},
     "tcn": {"width": 16, "depth": 2},
     "patchts": {"width": 32, "depth": 2},
     "ast": {"patch": 4},

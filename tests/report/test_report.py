@@ -2,12 +2,18 @@ import json
 import re
 import shutil
 
+import pytest
+
 from headstart.report import build
 from headstart.report.page import _figures
 
 
-def test_page_is_self_contained_and_agrees_with_the_result(model_run):
-    page = build(model_run.path).read_text()
+@pytest.fixture(scope="module")
+def page(model_run):
+    return build(model_run.path).read_text()
+
+
+def test_page_is_self_contained_and_agrees_with_the_result(page, model_run):
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert f"{model_run.result['test']['accuracy']:.4f}" in page
     names = {path.stem for path in (model_run.path / "plots").iterdir()}
@@ -52,8 +58,7 @@ def test_the_page_says_at_what_temperature_and_what_was_tried():
     assert rows["tried, by views found"] == "simclr 0.400, byol 0.150"
 
 
-def test_the_map_tells_which_sample_a_point_is(model_run):
-    page = build(model_run.path).read_text()
+def test_the_map_tells_which_sample_a_point_is(page, model_run):
     told = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page)[1])
     assert len(told["places"]) == len(told["texts"]) == model_run.result["test"]["n"] == 359
     assert all(0 <= value <= 100 for place in told["places"] for value in place)

@@ -3,15 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import headstart as hs
+from forks import begun, ended, is_over
 from headstart.cli import main
 from headstart.errors import UserError
 
@@ -29,15 +27,12 @@ COMMAND = [
 def killed(tmp_path_factory):
     """A comparison that was killed after its second cell, and what it had done."""
     out = tmp_path_factory.mktemp("compare") / "digits"
-    source = str(Path(hs.__file__).parents[1])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "headstart", *COMMAND, "--out", out, "--quiet"],
-        env={**os.environ, "PYTHONPATH": source}, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    while len(list(out.glob("cells/*.json"))) < 2 and process.poll() is None:
+    command = [*COMMAND, "--out", str(out), "--quiet"]
+    pid = begun(lambda: main(command), out.parent / "said")
+    while len(list(out.glob("cells/*.json"))) < 2 and not is_over(pid):
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    os.kill(pid, signal.SIGKILL)
+    ended(pid)
     return out, {p.name: p.stat().st_mtime_ns for p in out.glob("cells/*.json")}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -13,12 +14,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from headstart.cli import main
 from headstart.errors import UserError
 from headstart.runs.folder import RunFolder
 from headstart.training import checkpoints
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.pretrain import pretrain
 from headstart.workflows.request import config_of
+from forks import begun, ended, is_over
 
 ROOT = Path(__file__).parents[2]
 RAW = {
@@ -28,7 +31,7 @@ RAW = {
 }
 TRAINING = {"duration": "24 steps", "checkpoint_every": "5 steps", "ema": 0.9, "threads": 1}
 COMMAND = [
-    sys.executable, "-m", "headstart", "pretrain", "digits", "--no-report", "--backbone", "mlp",
+    "pretrain", "digits", "--no-report", "--backbone", "mlp",
     "--set", "training.threads=1", "--set", "backbone.widths=[32,8]",
 ]  # fmt: skip
 
@@ -170,27 +173,22 @@ def test_a_read_only_folder_is_refused(tmp_path):
         RunFolder.create(tmp_path / "r", resume=False, overwrite=False)
 
 
-LIMITED = """
-import resource, sys
-from headstart.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-sys.exit(main(sys.argv[2:]))
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="limits file sizes as Linux does")
 def test_a_full_disk_ends_with_a_sentence_and_the_last_checkpoint_whole(tmp_path):
     # The best weights, from the first validation on, make checkpoints outgrow the limit.
     more = ["--set", "training.checkpoint_every=5 steps", "--set", "training.validate_every=18 steps",
             "--steps", "60", "--out", str(tmp_path / "r")]  # fmt: skip
     learnt = sum(w.numel() for w in weights_of_cli().values())
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(int(3.6 * 4 * learnt)), *COMMAND[3:], *more],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    assert "headstart: cannot write" in done.stderr
-    assert "Traceback" not in done.stderr
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(3.6 * 4 * learnt),) * 2)
+        return main([*COMMAND, *more])
+
+    code = ended(begun(limited, tmp_path / "said"))
+    said = (tmp_path / "said").read_text()
+    assert code == 2, said
+    assert "headstart: cannot write" in said
+    assert "Traceback" not in said
     tree = checkpoints.newest(RunFolder(tmp_path / "r"))
     assert tree["progress"]["step"] == 15
 
@@ -210,12 +208,13 @@ def weights_of_cli():
 def test_a_signal_saves_and_the_command_can_be_resumed(tmp_path, number, code):
     out = tmp_path / "r"
     command = [*COMMAND, "--steps", "100000", "--out", str(out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not (out / "progress.jsonl").exists() and process.poll() is None:
+    pid = begun(lambda: main(command), tmp_path / "said")
+    while not (out / "progress.jsonl").exists() and not is_over(pid):
         time.sleep(0.02)
-    process.send_signal(number)
-    said = process.communicate()[1]
-    assert process.returncode == code, said
+    os.kill(pid, number)
+    found = ended(pid)
+    said = (tmp_path / "said").read_text()
+    assert found == code, said
     assert "everything is saved" in said
     assert "--resume" in said
     step = checkpoints.newest(RunFolder(out))["progress"]["step"]

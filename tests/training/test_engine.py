@@ -1,8 +1,6 @@
 import math
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -10,6 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 import headstart as hs
+from forks import begun, ended, is_over
+from headstart.cli import main
 from headstart.data.loader import Order
 from headstart.errors import InterruptedRunError
 from headstart.runs.folder import RunFolder
@@ -73,19 +73,20 @@ def test_interrupted_and_resumed_is_bit_identical(tmp_path, at):
 
 def test_killed_and_resumed_is_bit_identical(tmp_path):
     command = [
-        sys.executable, "-m", "headstart", "pretrain", "digits", "--no-report", "--backbone", "mlp",
-        "--steps", "400", "--set", "training.checkpoint_every=20 steps",
+        "pretrain", "digits", "--no-report", "--backbone", "mlp", "--quiet", "--steps", "160",
+        "--set", "backbone.widths=[64,16]", "--set", "training.checkpoint_every=10 steps",
         "--set", "training.threads=1",
     ]  # fmt: skip
-    started = subprocess.Popen([*command, "--out", tmp_path / "cut"], stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob("cut/checkpoints/step-*")) and started.poll() is None:
-        time.sleep(0.02)
-    started.send_signal(signal.SIGKILL)
-    started.wait()
-    assert not (tmp_path / "cut" / "result.json").exists()
-    for out, more in (("cut", ["--resume"]), ("whole", [])):
-        subprocess.run([*command, "--out", tmp_path / out, *more], check=True, capture_output=True)
-    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    cut = tmp_path / "cut"
+    pid = begun(lambda: main([*command, "--out", str(cut)]), tmp_path / "said")
+    while not list(cut.glob("checkpoints/step-*")) and not is_over(pid):
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
+    assert ended(pid) == -signal.SIGKILL, (tmp_path / "said").read_text()
+    assert not (cut / "result.json").exists()
+    assert main([*command, "--out", str(cut), "--resume"]) == 0
+    assert main([*command, "--out", str(tmp_path / "whole")]) == 0
+    assert same(weights(tmp_path / "whole"), weights(cut))
 
 
 def test_resume_refuses_changed_settings(tmp_path):

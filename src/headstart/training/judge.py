@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -49,10 +51,8 @@ class Judge:
         return {**more, **figures}
 
     def _compare(self, validation: Validation, figures: dict[str, float], at: Progress) -> None:
-        sign = 1.0 if validation.direction == "max" else -1.0
-        value = sign * figures[validation.metric]
         newest = validation.direction == "last"
-        if newest or not at.best or value > sign * at.best[validation.metric]:
+        if newest or not at.best or worth(validation, figures) > worth(validation, at.best):
             at.best, at.best_step, at.stale = figures, at.step, 0
             self.best_weights = {k: v.clone() for k, v in self.trained.state_dict().items()}
         else:
@@ -82,3 +82,13 @@ class Judge:
         if self.average is not None:
             spread = {name: self.shards.parts(weights) for name, weights in average.items()}
             self.average.load_state_dict(spread, device)
+
+
+def worth(validation: Validation, figures: Mapping[str, float]) -> tuple[float, float]:
+    """What figures are compared by, larger is better: the metric, and of equal ones the loss.
+
+    Few samples give few different accuracies. The first weights to reach the best of them are
+    seldom the best that do: the rest of training would be thrown away.
+    """
+    sign = 1.0 if validation.direction == "max" else -1.0
+    return sign * figures[validation.metric], -figures.get("loss", math.inf)
