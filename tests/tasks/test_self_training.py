@@ -211,7 +211,8 @@ def test_the_twin_without_unlabelled_samples_is_beaten(tmp_path):
     half = np.arange(len(train)) % 2 == 0
     parts = {"train": train.take(np.flatnonzero(half)), "test": train.take(np.flatnonzero(~half))}
     dataset = Dataset("digits", "image", parts)
-    more = {"training": {"duration": "300 steps"}, "backbone": {"name": "conv"}}
+    small = {"name": "conv", "widths": [8, 16]}
+    more = {"training": {"duration": "150 steps"}, "backbone": small}
     more["labels_per_class"] = 3
     alone = trained(tmp_path / "a", dataset, unlabelled="ignore", **more)
     helped = trained(tmp_path / "b", dataset, **more)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from forks import begun, ended, is_over
 from headstart.cli import main
 from headstart.errors import UserError
 from headstart.runs.folder import RunFolder
@@ -21,7 +22,6 @@ from headstart.training import checkpoints
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.pretrain import pretrain
 from headstart.workflows.request import config_of
-from forks import begun, ended, is_over
 
 ROOT = Path(__file__).parents[2]
 RAW = {
