@@ -64,6 +64,26 @@ def test_ties_have_the_middle_of_their_ranks():
     np.testing.assert_allclose(x[:, 0], [low, high, (low + high) / 2], rtol=1e-5)
 
 
+def test_a_value_that_most_rows_share_leaves_the_parts_to_the_others():
+    gains = RNG.lognormal(9, 1, 2_000)
+    cells = np.concatenate([np.zeros(18_000), gains])
+    table = Table.fit(Samples(joined({"gain": cells})), TableConfig())
+    (edges,) = table.spec.edges
+    x = table.tensor(Samples(joined({"gain": gains})))[0][:, 0].numpy()
+    held = np.histogram(x, edges)[0]
+    assert len(edges) == 65  # 64 parts, of which quantiles of all would leave 7 to a tenth
+    assert edges[0] < x.min()
+    assert held[0] <= 1
+    assert np.ptp(held[1:]) <= 2
+
+
+def test_even_columns_are_cut_at_their_quantiles():
+    cells = RNG.normal(size=6_401)
+    table = Table.fit(Samples(joined({"a": cells})), TableConfig(numbers="standard"))
+    wanted = np.quantile((cells - cells.mean()) / cells.std(), np.linspace(0, 1, 65))
+    np.testing.assert_allclose(table.spec.edges[0], wanted, atol=1e-6)
+
+
 def test_columns_in_any_order_with_others_beside_them_and_values_never_seen():
     train = samples()
     table = Table.fit(train, TableConfig())

@@ -264,8 +264,19 @@ def mapped(values: NDArray[np.float64], at: list[float], to: list[float]) -> NDA
 
 
 def edges_of(normal: NDArray[np.float64]) -> list[float]:
-    """Quantiles that cut normalised values into at most `EDGES` parts, each once."""
+    """Edges that cut normalised values into at most `EDGES` parts, about as many values in each.
+
+    A value that would fill a part alone is an edge, and the parts that are left are for the others,
+    as LightGBM bins them: where nine values in ten are 0, quantiles of all would leave one part in
+    ten for what tells rows apart.
+    """
     if len(normal) == 0:
         return [-1.0, 1.0]
-    found = np.unique(np.quantile(normal, np.linspace(0, 1, EDGES + 1)))
+    values, counts = np.unique(normal, return_counts=True)
+    often = counts * EDGES >= len(normal)
+    others = np.repeat(values[~often], counts[~often])
+    found = values[often]
+    if len(others):
+        parts = EDGES - int(often.sum())
+        found = np.union1d(found, np.quantile(others, np.linspace(0, 1, parts + 1)))
     return [float(v) for v in found] if len(found) > 1 else [float(found[0]), float(found[0]) + 1]
