@@ -26,37 +26,85 @@ import headstart as hs
 from headstart.settings import merge
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table: a file, what is to be learned, and how many labels."""
+    """One line of the table: a file, what is to be learned, and how many labels.
+
+    test: a file of its own; without one each draw sets a fifth of the rows apart.
+    backbone: its settings, of the rows of Adult the same, which share what is pre-trained.
+    finetuning, pretraining: further settings of the one and the other.
+    """
 
     file: str
     target: str
     labels: int | None
     test: str | None = None
     metric: str = "accuracy"
+    backbone: dict[str, Any]
+    finetuning: dict[str, Any]
+    pretraining: dict[str, Any]
 
     @property
     def task(self) -> str:
         return "classification" if self.metric == "accuracy" else "regression"
 
 
-ADULT = {"file": "adult-train.csv", "target": "income", "test": "adult-test.csv"}
-ABALONE = {"file": "abalone.csv", "target": "rings", "metric": "mse"}
-DIABETES = {"file": "diabetes.csv", "target": "diabetes"}
+def trained(steps: int, *, lr: float, batch: int = 64, decay: float = 0.01) -> dict[str, Any]:
+    """Settings of a training."""
+    return {
+        "duration": f"{steps} steps", "lr": lr, "batch_size": batch, "weight_decay": decay,
+    }  # fmt: skip
+
+
+def pieces(bins: int, width: int, depth: int, **more: Any) -> dict[str, Any]:
+    """Settings of the ensemble."""
+    return {"name": "tabm", "bins": bins, "width": width, "depth": depth, **more}
+
+
+# A tenth of few labels is too few to choose weights by: the last are kept.
+KEPT: dict[str, Any] = {"validation_share": 0.0}
+MIXED: dict[str, Any] = {"finetune": {"mixup": 0.5}}
+FIRST: dict[str, Any] = {"training": trained(300, lr=1e-3, batch=256)}  # before few rows' labels
+ABALONE = {
+    "file": "abalone.csv", "target": "rings", "metric": "mse", "backbone": pieces(8, 64, 2),
+    "pretraining": FIRST,
+}  # fmt: skip
+DIABETES = {"file": "diabetes.csv", "target": "diabetes", "pretraining": FIRST}
+ADULT = {
+    "file": "adult-train.csv", "target": "income", "test": "adult-test.csv",
+    "backbone": pieces(32, 64, 2), "pretraining": {"training": trained(1_000, lr=1e-3, batch=256)},
+}  # fmt: skip
 ROWS = {
-    "abalone-10": Row(labels=334, **ABALONE),
-    "abalone-all": Row(labels=None, **ABALONE),
-    "diabetes-10": Row(labels=61, **DIABETES),
-    "diabetes-all": Row(labels=None, **DIABETES),
-    "adult-1": Row(labels=326, **ADULT),
-    "adult-10": Row(labels=3256, **ADULT),
-    "adult-all": Row(labels=None, **ADULT),
-}
-SMALL = {"backbone": {"name": "tabm", "bins": 8, "width": 64, "depth": 2}}  # tables of few rows
-FEW = {"finetune": {"mixup": 0.5}, "training": {"duration": "300 steps", "batch_size": 64}}
-FEWER = 500  # labels up to which `FEW` are the settings
-WAYS = ("pre-trained", "from scratch", "linear probe")
+    "abalone-10": Row(
+        **ABALONE, labels=334,
+        finetuning={**KEPT, **MIXED, "training": trained(200, lr=2e-3, decay=0.5)},
+    ),
+    "abalone-all": Row(
+        **ABALONE, labels=None,
+        finetuning={"training": trained(1_000, lr=1e-3, batch=128)},
+    ),
+    "diabetes-10": Row(
+        **DIABETES, labels=61, backbone=pieces(0, 32, 1, activation="tanh"),
+        finetuning={**KEPT, "training": trained(60, lr=1e-2, batch=61, decay=3.5)},
+    ),
+    "diabetes-all": Row(
+        **DIABETES, labels=None, backbone=pieces(8, 32, 1, activation="tanh"),
+        finetuning={**KEPT, "training": trained(120, lr=1e-2, decay=1.0)},
+    ),
+    "adult-1": Row(
+        **ADULT, labels=326,
+        finetuning={**KEPT, **MIXED, "training": trained(200, lr=2e-3, decay=0.5)},
+    ),
+    "adult-10": Row(
+        **ADULT, labels=3256,
+        finetuning={"training": trained(400, lr=1e-3, batch=128)},
+    ),
+    "adult-all": Row(
+        **ADULT, labels=None,
+        finetuning={"training": trained(1_000, lr=2e-3, batch=256)},
+    ),
+}  # fmt: skip
+WAYS = ("from scratch", "pre-trained", "linear probe")
 
 
 def read(path: Path | None) -> dict[str, Any]:
@@ -92,15 +140,14 @@ class Bench:
         data = {name: value for name, value in given.items() if value}
         return data if row.test else {**data, "split_seed": draw}
 
-    def usual(self, row: Row) -> dict[str, Any]:
-        """Settings where none are given."""
-        return {} if row.test else SMALL
-
     def start(self, name: str, row: Row, draw: int) -> hs.Run:
         """The pre-trained run of a draw; of an official split, the only one."""
-        kind = name.rsplit("-", 1)[0]
-        out = self.out / (f"{kind}-pretrained" if row.test else f"{kind}-pretrained-{draw}")
-        settings = merge({"data": self.source(row, draw)}, self.usual(row), self.pretraining)
+        out = self.out / (f"{row.target}-pretrained" if row.test else f"{name}-pretrained-{draw}")
+        settings = merge(
+            {"data": self.source(row, draw), "backbone": row.backbone},
+            row.pretraining,
+            self.pretraining,
+        )
         return finished(out) or hs.pretrain(
             self.options.tables / row.file, out=out, overwrite=True, seed=draw,
             config=written(self.out, f"{out.name}.yaml", settings),
@@ -117,18 +164,15 @@ class Bench:
             "data": self.source(row, draw), "task": {"name": row.task}, "labels": row.labels,
             "label_draw": "natural", "baselines": way == "from scratch",
         }  # fmt: skip
-        few = FEW if row.labels and row.labels <= FEWER else {}
-        settings = merge(settings, self.usual(row), few, self.finetuning)
+        settings = merge(settings, row.finetuning, self.finetuning)
         more: dict[str, Any] = {}
         if way != "from scratch":
             more["start"] = self.start(name, row, draw)
             for part in ("backbone", "modality"):
                 settings.pop(part, None)
         else:
-            settings = merge(
-                {n: self.pretraining[n] for n in ("backbone", "modality") if n in self.pretraining},
-                settings,
-            )
+            own = {n: self.pretraining[n] for n in ("backbone", "modality") if n in self.pretraining}
+            settings = merge({"backbone": row.backbone}, own, settings)
         if way == "linear probe":
             settings = merge(settings, {"finetune": {"mode": "frozen"}})
         return hs.finetune(
