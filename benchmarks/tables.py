@@ -171,7 +171,9 @@ class Bench:
             for part in ("backbone", "modality"):
                 settings.pop(part, None)
         else:
-            own = {n: self.pretraining[n] for n in ("backbone", "modality") if n in self.pretraining}
+            own = {
+                n: self.pretraining[n] for n in ("backbone", "modality") if n in self.pretraining
+            }
             settings = merge({"backbone": row.backbone}, own, settings)
         if way == "linear probe":
             settings = merge(settings, {"finetune": {"mode": "frozen"}})
