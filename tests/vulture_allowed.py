@@ -1,6 +1,6 @@
 """Names that only tables, other packages or later issues use; vulture reads this file."""
 
-from headstart import Run, load
+from headstart import Run, Tuning, load
 from headstart.backbones.ast import AST
 from headstart.backbones.audioconv import AudioConv
 from headstart.backbones.causal import Causal
@@ -88,6 +88,7 @@ _ = (
     Denoising,
     Variational,
     Run,
+    Tuning.best_pretraining,
     load,
     Modality,
 )

@@ -23,6 +23,9 @@ _HOMES = {
     "inspect": "headstart.api",
     "compare": "headstart.api",
     "Comparison": "headstart.api",
+    "tune": "headstart.api",
+    "Tuning": "headstart.api",
+    "label": "headstart.api",
     "Classifier": "headstart.estimators",
     "Regressor": "headstart.estimators",
     "Encoder": "headstart.estimators",
@@ -30,7 +33,18 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from headstart.api import Comparison, Run, compare, finetune, inspect, load, pretrain
+    from headstart.api import (
+        Comparison,
+        Run,
+        Tuning,
+        compare,
+        finetune,
+        inspect,
+        label,
+        load,
+        pretrain,
+        tune,
+    )
     from headstart.errors import UserError
     from headstart.estimators import Classifier, Encoder, Regressor
 
@@ -40,13 +54,16 @@ __all__ = [
     "Encoder",
     "Regressor",
     "Run",
+    "Tuning",
     "UserError",
     "__version__",
     "compare",
     "finetune",
     "inspect",
+    "label",
     "load",
     "pretrain",
+    "tune",
 ]
 
 

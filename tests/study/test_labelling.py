@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+import headstart as hs
 from headstart.cli import main
 from headstart.data import label_file
 from headstart.data.dataset import Samples
@@ -181,6 +182,19 @@ def test_chosen_samples_are_the_budget_of_a_finetuning(tmp_path, capsys, encoder
     assert main(["label", str(model), "digits", "--known", str(chosen), "--count", "10",
                  "--out", str(more), "--quiet", "--json"]) == 0  # fmt: skip
     assert not set(json.loads(capsys.readouterr().out)["names"]) & set(names)
+
+
+def test_from_python(tmp_path, encoder_run):
+    out = tmp_path / "these.csv"
+    names = hs.label(encoder_run, "digits", count=12, out=out, rule="far")
+    assert list(label_file.read(out)) == names
+    assert len(set(names)) == 12
+    more = hs.label(str(encoder_run.path), "digits", count=3, known=out)
+    assert not set(more) & set(names)
+    with pytest.raises(UserError, match="labels may be in it"):
+        hs.label(encoder_run, "digits", count=12, out=out)
+    with pytest.raises(UserError, match="--count"):
+        hs.label(encoder_run, "digits", count=10_000)
 
 
 def test_mistakes_of_the_command_are_named(tmp_path, capsys, encoder_run):

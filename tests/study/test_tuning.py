@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("optuna")
 
+import headstart as hs
 from headstart.cli import main
 from headstart.data.dataset import Dataset, Samples
 from headstart.errors import UserError
@@ -305,6 +306,21 @@ def test_mistakes_cost_no_trial(tmp_path, capsys):
     assert main(["tune", "digits", "--trials", "0", "--out", str(tmp_path / "u")]) == 2
     assert main(["tune", "digits", "--resume", "--out", str(tmp_path / "v")]) == 2
     assert "no search" in capsys.readouterr().err
+
+
+def test_from_python(tmp_path, no_page):
+    found = hs.tune(
+        "digits", out=tmp_path / "t", labels=60, steps=3, trials=1, folds=1, backbone="mlp"
+    )
+    assert found.result["trials"]["complete"] == 1
+    assert repr(found).endswith(f"accuracy={found.result['best']:.4f})")
+    run = hs.finetune("digits", config=found.best, out=tmp_path / "run")
+    assert (run.result["labels"], run.result["steps"]) == (60, 3)
+    with pytest.raises(UserError, match="--trials must be at least 1"):
+        hs.tune("digits", out=tmp_path / "u", trials=0)
+    with pytest.raises(UserError, match="did you mean patience"):
+        hs.tune("digits", out=tmp_path / "u", patienc=2)
+    assert not (tmp_path / "u").exists()
 
 
 @pytest.mark.slow

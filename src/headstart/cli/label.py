@@ -56,14 +56,12 @@ def label(options: Namespace) -> None:
 
 
 def _list(options: Namespace) -> None:
-    out = writable(options.out)
-    if out.exists():
-        raise UserError(f"--out {out} exists: labels may be in it.", "Name another file.")
     if options.count is None:
         raise UserError("say how many samples to choose: --count N.")
-    from headstart.study.labelling.choose import choose_labels, write_list
+    from headstart.study.labelling.choose import choose_labels, vacant, write_list
     from headstart.workflows.loaded import load_run
 
+    out = vacant(writable(options.out))
     say = speaker(quiet=options.quiet)
     data = config_of(DataConfig, {**chosen(options, DataConfig), "path": options.data})
     known = Path(options.known) if options.known else None

@@ -54,12 +54,6 @@ def tune(options: Namespace) -> None:
     """`headstart tune`."""
     config = config_from(FinetuneConfig, options, task=options.task, start=options.start)
     how = config_of(TuneConfig, chosen(options, TuneConfig))
-    counts = {"trials": how.trials, "folds": how.folds, "pretrain-steps": how.pretrain_steps}
-    for name, value in counts.items():
-        if value is not None and value < 1:
-            raise UserError(f"--{name} must be at least 1, not {value}.")
-    if options.for_minutes is not None and options.for_minutes <= 0:
-        raise UserError(f"--minutes must be above 0, not {options.for_minutes:g}.")
     from headstart.study.tuning import tune as work
     from headstart.study.tuning_question import ASKED
 

@@ -11,9 +11,8 @@ from typing import ClassVar
 import torch
 
 from headstart.backbones.base import Backbone
-from headstart.errors import UserError
 from headstart.modalities.augment.swap import swapped
-from headstart.objectives.simclr import nt_xent
+from headstart.objectives.simclr import check_temperature, nt_xent
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.views import gathered, spread
@@ -38,10 +37,7 @@ class SCARF(Learner):
 
     def __init__(self, config: SCARFConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the columns
         super().__init__()
-        if config.temperature <= 0:
-            raise UserError(
-                f"setting 'objective.temperature' is {config.temperature}: it must be above 0."
-            )
+        check_temperature(config.temperature)
         self.config = config
         self.encoder = encoder
         self.projector = projector(encoder.dim, config.projector)

@@ -47,10 +47,7 @@ class SimCLR(Learner):
 
     def __init__(self, config: SimCLRConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()
-        if config.temperature <= 0:
-            raise UserError(
-                f"setting 'objective.temperature' is {config.temperature}: it must be above 0."
-            )
+        check_temperature(config.temperature)
         self.config = config
         self.encoder = encoder
         self.projector = projector(encoder.dim, config.projector)
@@ -82,6 +79,14 @@ class SimCLR(Learner):
         self.past[place] = z
         self.filled += len(z)
         self._fresh = None
+
+
+def check_temperature(temperature: float) -> None:
+    """Raises:
+    UserError: similarities cannot be divided by it.
+    """
+    if temperature <= 0:
+        raise UserError(f"setting 'objective.temperature' is {temperature}: it must be above 0.")
 
 
 def nt_xent(

@@ -23,7 +23,7 @@ from headstart.runs.atomic import write_json, write_text
 from headstart.settings import as_plain, merge
 from headstart.settings.files import to_yaml
 from headstart.study import tuning_spaces as spaces
-from headstart.study.tuning_config import TuneConfig
+from headstart.study.tuning_config import TuneConfig, check
 from headstart.study.tuning_journal import Journal
 from headstart.study.tuning_question import parts_of, same_question
 from headstart.study.tuning_spaces import Knob
@@ -60,6 +60,7 @@ def tune(
         UserError: settings or data are wrong, or `out` holds something else.
         InterruptedRunError: a signal came; the search can be gone on with.
     """
+    check(how, minutes)
     begun = time.monotonic()
     search = _prepared(config, out, how, dataset)
     most = how.trials or (TRIALS if minutes is None else 10**9)

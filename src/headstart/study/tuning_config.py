@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headstart.errors import UserError
 from headstart.settings import Settings, setting
 
 
@@ -26,3 +27,15 @@ class TuneConfig(Settings):
         (), "vary a setting in a range of its own, as training.weight_decay=1e-4..0.3 or"
         " backbone.activation=relu,gelu; repeatable",
     )  # fmt: skip
+
+
+def check(how: TuneConfig, minutes: float | None) -> None:
+    """Raises:
+    UserError: a number of trials, folds, steps or minutes is not above 0.
+    """
+    counts = {"trials": how.trials, "folds": how.folds, "pretrain-steps": how.pretrain_steps}
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise UserError(f"--{name} must be at least 1, not {value}.")
+    if minutes is not None and minutes <= 0:
+        raise UserError(f"--minutes must be above 0, not {minutes:g}.")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from headstart.data import snapshots
 from headstart.errors import UserError
+
+if TYPE_CHECKING:
+    from headstart.backbones.hub.choice import HubConfig
 
 # Of an architecture, what would fetch or run something, or says where it once lay.
 LEFT_OUT = {
@@ -123,10 +126,13 @@ def resized(network: Any, vocabulary: int) -> Any:
     return network
 
 
-def handed_over(network: nn.Module, weights: dict[str, Tensor], source: str) -> str:
-    """Give a network its snapshot's weights; returns what matched, in a sentence."""
+def begin_with(network: nn.Module, config: HubConfig, *, vocabulary: int = 0) -> str | None:
+    """Give a network its snapshot's weights, if they are asked for; what matched, in a sentence."""
+    if not config.weights:
+        return None
+    weights = given_weights(config.config, config.source, vocabulary)
     network.load_state_dict(weights)
-    return f"the encoder starts from hub:{source}: all {len(weights)} tensors match"
+    return f"the encoder starts from hub:{config.source}: all {len(weights)} tensors match"
 
 
 def freeze_unused(network: nn.Module) -> None:

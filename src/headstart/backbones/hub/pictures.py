@@ -79,10 +79,7 @@ class HubPictures(Backbone):
 
     def begin_with(self) -> str | None:
         """Take the weights that it comes with."""
-        if not self.config.weights:
-            return None
-        weights = networks.given_weights(self.config.config, self.config.source, 0)
-        return networks.handed_over(self.network, weights, self.config.source)
+        return networks.begin_with(self.network, self.config)
 
     def forward(self, batch: Batch) -> Features:
         """`[B, C, H, W]` → pooled `[B, D]`, tokens `[B, T, D]`."""

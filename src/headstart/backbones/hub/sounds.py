@@ -53,10 +53,7 @@ class HubSounds(Backbone):
 
     def begin_with(self) -> str | None:
         """Take the weights that it comes with."""
-        if not self.config.weights:
-            return None
-        weights = networks.given_weights(self.config.config, self.config.source, 0)
-        return networks.handed_over(self.network, weights, self.config.source)
+        return networks.begin_with(self.network, self.config)
 
     def forward(self, batch: Batch) -> Features:
         """`[B, 1, L]` → pooled `[B, D]`, tokens `[B, T, D]`, mask `[B, T]`."""

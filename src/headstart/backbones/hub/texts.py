@@ -63,11 +63,7 @@ class HubTexts(Tokenwise):
 
     def begin_with(self) -> str | None:
         """Take the weights that it comes with."""
-        if not self.config.weights:
-            return None
-        size = self.vocabulary.size
-        weights = networks.given_weights(self.config.config, self.config.source, size)
-        return networks.handed_over(self.network, weights, self.config.source)
+        return networks.begin_with(self.network, self.config, vocabulary=self.vocabulary.size)
 
     def read(self, x: Tensor, there: Tensor) -> Tensor:
         """See `Tokenwise`; rows wider than a window window by window, each text by itself."""

@@ -140,6 +140,17 @@ def choose_labels(
     return [pool.names[i] for i in pool.choose(rule, count, done, seed)]
 
 
+def vacant(path: Path) -> Path:
+    """The path of a labels file that is not there yet.
+
+    Raises:
+        UserError: it is there.
+    """
+    if path.exists():
+        raise UserError(f"{path} exists: labels may be in it.", "Name another file.")
+    return path
+
+
 def write_list(path: Path, names: Iterable[str]) -> None:
     """A labels file whose labels are still to be filled in."""
     text = io.StringIO()

@@ -1,0 +1,205 @@
+"""What many runs are made for: whether pre-training pays, which settings, which labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from headstart.api.given import Data, Named, named, opened, path_of, raw_of
+from headstart.api.run import Run
+from headstart.settings import Settings
+from headstart.workflows.config import DataConfig, FinetuneConfig
+from headstart.workflows.request import config_of, layered, nest
+
+AnyRun = Run | str | Path
+
+
+class Comparison:
+    """A finished comparison in its folder."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What `comparison.json` holds: methods, comparisons, costs, the verdict."""
+        found: dict[str, Any] = json.loads((self.path / "comparison.json").read_text("utf-8"))
+        return found
+
+    def report(self) -> Path:
+        """Write `report.html` again; returns its path."""
+        from headstart.study import compare
+
+        return compare.report(self.path)
+
+    @property
+    def verdict(self) -> str:
+        """What it says, in words."""
+        said = self.result["verdict"]
+        return " ".join([said["headline"], *said["sentences"]])
+
+    def __repr__(self) -> str:
+        return f"Comparison({str(self.path)!r}, {self.result['verdict']['headline']!r})"
+
+
+def compare(
+    data: str | Path,
+    *,
+    out: str | Path,
+    labels: Sequence[int | str] = (10, 100, 1000),
+    seeds: int = 3,
+    objective: str | Sequence[str] = (),
+    start: AnyRun | Sequence[AnyRun] = (),
+    task: Named | None = None,
+    backbone: Named | None = None,
+    workers: int = 1,
+    **settings: Any,
+) -> Comparison:
+    """Whether pre-training pays on `data`: many runs on the same draws of labels.
+
+    Goes on with what `out` holds already. labels: budgets, or "all"; seeds: draws of each.
+    objective: ways to pre-train, by default the one that suits the data; start: finished runs.
+    settings: steps, minutes, pretrain_steps, pretrain_minutes, metric, baselines, pretrain,
+        finetune, device, or how the data are read: target, text_column, ...
+
+    Raises:
+        UserError: settings or data are wrong, or `out` holds another comparison.
+    """
+    from headstart.study.compare import compare as work
+    from headstart.study.config import CompareConfig
+
+    own = _own(CompareConfig, settings)
+    runs = [start] if isinstance(start, AnyRun) else list(start)
+    raw = {
+        **own,
+        "data": {**nest(DataConfig, settings), "path": str(data)},
+        "labels": list(labels),
+        "seeds": seeds,
+        "objectives": [objective] if isinstance(objective, str) else list(objective),
+        "start": [_place(run) for run in runs],
+        "task": named(task),
+        "backbone": named(backbone),
+    }
+    work(config_of(CompareConfig, raw), Path(out), workers=workers)
+    return Comparison(out)
+
+
+class Tuning:
+    """A search over settings in its folder."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What `result.json` holds: the best trial, what it changed, what mattered."""
+        found: dict[str, Any] = json.loads((self.path / "result.json").read_text("utf-8"))
+        return found
+
+    @property
+    def best(self) -> Path:
+        """The best settings, for `finetune(config=...)`."""
+        return self.path / "best.yaml"
+
+    @property
+    def best_pretraining(self) -> Path:
+        """Of a search with an `objective`, the settings for `pretrain(config=...)` before it."""
+        return self.path / "best-pretraining.yaml"
+
+    @property
+    def page(self) -> Path:
+        """How the search went, to look at."""
+        return self.path / "tune.html"
+
+    def __repr__(self) -> str:
+        found = self.result
+        best = "" if found["best"] is None else f", {found['metric']}={found['best']:.4f}"
+        return f"Tuning({str(self.path)!r}{best})"
+
+
+def tune(
+    data: Data,
+    *,
+    out: str | Path,
+    minutes: float | None = None,
+    start: AnyRun | None = None,
+    task: Named | None = None,
+    backbone: Named | None = None,
+    epochs: float | None = None,
+    steps: int | None = None,
+    preset: str | None = None,
+    config: str | Path | None = None,
+    **settings: Any,
+) -> Tuning:
+    """Search for better settings of a fine-tuning than the defaults, by validation.
+
+    Goes on with the search that `out` holds already; several processes with the same one share it.
+    minutes: no trial begins later. start, ..., config: of every trial, as in `finetune`; what is
+    given is not varied. epochs, steps: length of each training.
+    settings: trials, folds, objective, pretrain_steps, prune, search; or any flag of
+        `headstart finetune`: labels, labels_per_class, seed, target, ...
+
+    Raises:
+        UserError: settings or data are wrong, or `out` holds another search.
+    """
+    from headstart.study.tuning import tune as work
+    from headstart.study.tuning_config import TuneConfig
+
+    how = config_of(TuneConfig, _own(TuneConfig, settings))
+    parts = {"task": named(task), "backbone": named(backbone)}
+    flags = raw_of(FinetuneConfig, data, settings, parts, (epochs, steps, None))
+    if start is not None:
+        flags["start"] = _place(start)
+    whole = config_of(FinetuneConfig, layered(preset, path_of(config), flags, []))
+    with opened(data, whole.data) as dataset:
+        work(whole, Path(out), how, minutes=minutes, dataset=dataset)
+    return Tuning(out)
+
+
+def label(
+    run: AnyRun,
+    data: str | Path,
+    *,
+    count: int,
+    out: str | Path | None = None,
+    rule: str = "auto",
+    known: str | Path | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    **settings: Any,
+) -> list[str]:
+    """Names of the samples of train to label first, the most telling one first.
+
+    run: a pre-trained or fine-tuned run, in whose features samples are compared.
+    out: a labels file to fill in, for `finetune(labels_from=...)`.
+    rule: "covering", "typical", "far", "random", "margin" or "entropy"; auto: typical, or margin
+        where the run answers classes. known: a labels file of samples that are labelled already.
+    settings: how the data are read: target, text_column, ...
+
+    Raises:
+        UserError: data or rule do not suit the run, there are fewer samples, or `out` exists.
+    """
+    from headstart.study.labelling.choose import choose_labels, vacant, write_list
+    from headstart.workflows.loaded import load_run
+
+    place = None if out is None else vacant(Path(out))
+    config = config_of(DataConfig, {**nest(DataConfig, settings), "path": str(data)})
+    names = choose_labels(
+        load_run(_place(run), device), config, count, rule=rule, known=path_of(known), seed=seed
+    )
+    if place is not None:
+        write_list(place, names)
+    return names
+
+
+def _own(cls: type[Settings], settings: dict[str, Any]) -> dict[str, Any]:
+    """Those of `settings` that `cls` has, taken out of them."""
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return {name: settings.pop(name) for name in list(settings) if name in names}
+
+
+def _place(run: AnyRun) -> str:
+    return str(run.path if isinstance(run, Run) else run)
