@@ -46,7 +46,8 @@ def test_parts_equal_the_whole_batch(parts, make):
 
 def test_a_cut_keeps_the_views_of_a_sample_together():
     x = torch.arange(12.0).view(12, 1)  # two views of six samples
-    made = cut(Batch(x, torch.arange(6), views=2, clean=x[:6]), 3)
+    frames = torch.eye(6).bool()
+    made = cut(Batch(x, torch.arange(6), views=2, clean=x[:6], frames=frames), 3)
     assert [part.x.flatten().tolist() for part in made] == [
         [0, 1, 6, 7],
         [2, 3, 8, 9],
@@ -54,6 +55,7 @@ def test_a_cut_keeps_the_views_of_a_sample_together():
     ]
     assert [part.y.tolist() for part in made] == [[0, 1], [2, 3], [4, 5]]
     assert [len(part.clean) for part in made] == [2, 2, 2]
+    assert torch.equal(torch.cat([part.frames for part in made]), frames)
 
 
 def test_the_mean_is_over_weights_not_over_parts():
@@ -69,10 +71,15 @@ class Pairs(Weighed):
     views = 2
 
 
+class Neighbours(Weighed):
+    compares = True
+
+
 @pytest.mark.parametrize(
     ("make", "settings", "message"),
     [
         (Pairs, {"accumulate": 2}, "compares"),
+        (Neighbours, {"accumulate": 2}, "compares"),
         (Weighed, {"accumulate": 0}, "at least 1"),
     ],
 )

@@ -34,6 +34,7 @@ class SCARF(Learner):
     Config: ClassVar[type[Settings]] = SCARFConfig
     reads: ClassVar[frozenset[SampleKind]] = frozenset({"mixed"})
     usual_batch = 256
+    compares = True
 
     def __init__(self, config: SCARFConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the columns
         super().__init__()

@@ -22,6 +22,8 @@ class Learner(nn.Module, ABC):
     augment: whether the samples of a batch should be augmented.
     clean: whether it also wants them as they were (`Batch.clean`).
     packs: whether it takes any stretch of text, so that texts may share a row without padding.
+    compares: whether its loss compares the samples of a batch with one another; with several views
+        it does.
     usual_batch: the batch size where none is asked for; None leaves it to the number of samples.
     usual_lr: the peak rate of the default optimiser where none is asked for.
     chases: whether its target moves with it, as a teacher does: its loss need not fall, and the
@@ -36,6 +38,7 @@ class Learner(nn.Module, ABC):
     usual_batch: ClassVar[int | None] = None
     usual_lr: ClassVar[float | None] = None
     chases: ClassVar[bool] = False
+    compares: ClassVar[bool] = False
     augment: bool = False
     clean: bool = False
     packs: ClassVar[bool] = False

@@ -78,11 +78,13 @@ def cut(batch: Batch, parts: int) -> list[Batch]:
             None if batch.y is None else y,
             batch.views,
             None if batch.clean is None else clean,
+            None if batch.frames is None else frames,
         )
-        for x, y, clean in zip(
+        for x, y, clean, frames in zip(
             by_view.chunk(parts, dim=1),
             (batch.x if batch.y is None else batch.y).chunk(parts),
             (batch.x if batch.clean is None else batch.clean).chunk(parts),
+            (batch.x if batch.frames is None else batch.frames).chunk(parts),
             strict=False,
         )
     ]
@@ -96,7 +98,7 @@ def check_cut(learner: Learner, parts: int) -> None:
     """
     if parts < 1:
         raise UserError(f"training.accumulate must be at least 1, not {parts}.")
-    if parts > 1 and learner.views > 1:
+    if parts > 1 and (learner.views > 1 or learner.compares):
         raise UserError(
             "training.accumulate cuts batches into parts, and this objective compares the samples"
             " of a batch with one another: its loss would be another one.",

@@ -187,7 +187,7 @@ def _splits(dataset: Dataset, seed: int) -> dict[str, Samples]:
 
 def _batch_size(learner: Learner, samples: int, config: PretrainConfig) -> int:
     size = assemble.batch_size_for(samples, config.training.batch_size, learner.usual_batch)
-    if learner.views > 1 and size < 2:
+    if (learner.views > 1 or learner.compares) and size < 2:
         raise UserError(
             "this objective compares the samples of a batch: it needs at least 2.",
             "Use a larger --batch-size.",
