@@ -71,6 +71,17 @@ def test_an_empty_text_is_named_or_left_out():
     assert modality().tensor(samples, on_bad="skip")[1] == [1]
 
 
+def test_a_length_that_is_no_whole_window_is_read_in_whole_ones():
+    """Or a batch would be cut into windows across its texts."""
+    long = Samples(as_array([" ".join(sentences()[i : i + 9]) for i in range(4)]))
+    made = modality(length=40)
+    assert made.spec.shape == (64,)
+    assert made.prepare(made.tensor(long)[0]).shape == (4, 64)
+    assert modality(length=20).spec.shape == (20,)
+    with pytest.raises(UserError, match=r"'modality\.length' is 1"):
+        modality(length=1)
+
+
 def test_long_texts_are_packed_without_loss_and_short_ones_are_not():
     long = Samples(as_array([" ".join(sentences()[i : i + 40]) for i in range(0, 120, 40)]))
     packed, bad = modality().stretches(long)

@@ -33,6 +33,7 @@ CHUNK, CHARACTERS = 4_096, 2**21  # texts that are encoded at once, and what the
 AT_ONCE = 2**17  # tokens that are written at once
 PACKED_FROM = 0.5  # windows that a text fills on average, from which packing pays
 MOST_WINDOWS = 8  # of a text that is read whole
+FEWEST = 8  # tokens that a text is read by
 
 
 class TextConfig(Settings):
@@ -46,9 +47,11 @@ class TextConfig(Settings):
     lowercase: bool = setting(True, "take upper case for lower", flag="")
     window: int = setting(128, "tokens that are looked at together", flag="")
     length: int | None = setting(
-        None, "tokens of a text that are read, window by window; by default all, at most 8 windows",
+        None,
+        "tokens of a text that are read; what is more than a window is read in whole windows; by"
+        " default all, at most 8 windows",
         flag="",
-    )  # fmt: skip
+    )
     drop: float = setting(0.1, "share of words that augmentation hides", flag="")
     strong_drop: float = setting(0.2, "the same for strong augmentation", flag="")
     strong_cut: float = setting(0.15, "share of the text that strong augmentation removes", flag="")
@@ -88,8 +91,10 @@ class Text:
         texts = [text for text in _texts(train) if text.strip()]
         if not texts:
             raise UserError("not one text of the train split holds anything.")
-        if config.window < 8:
-            raise UserError(f"setting 'modality.window' is {config.window}: at least 8 are needed.")
+        for name in ("window", "length"):
+            asked = getattr(config, name)
+            if asked is not None and asked < FEWEST:
+                raise UserError(f"setting 'modality.{name}' is {asked}: {FEWEST} are the fewest.")
         made = (
             tokenizers.read(config.tokenizer)
             if config.tokenizer
@@ -98,8 +103,9 @@ class Text:
         # A public model's tokenizer spells texts as that model was taught to read them.
         spaced = not (config.tokenizer or "").startswith(snapshots.PREFIX)
         lengths = np.array([len(ids) for ids in _encoded(made, texts, spaced=spaced)]) + 2
-        windows = min(MOST_WINDOWS, math.ceil(int(lengths.max()) / config.window))
-        length = config.length or windows * config.window
+        length = config.length or min(int(lengths.max()), MOST_WINDOWS * config.window)
+        if config.length is None or length > config.window:
+            length = math.ceil(length / config.window) * config.window
         strengths = {
             "drop": config.drop,
             "strong_drop": config.strong_drop,
