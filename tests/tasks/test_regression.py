@@ -32,6 +32,19 @@ def test_answers_come_back_in_the_targets_own_unit(scale):
     assert task.columns(scaled[:, None])["prediction"].shape == (500,)
 
 
+@pytest.mark.parametrize("scale", ["standard", "log", "rank"])
+def test_a_truth_beyond_what_train_has_is_judged_as_it_is(scale):
+    task = built(SKEWED, scale=scale)
+    truth = np.array([-3.0, 5.0, 10 * SKEWED.max()])
+    encoded = task.encode(truth, "test")
+    np.testing.assert_allclose(task.truth(encoded), truth, rtol=1e-4)
+    assert task.figures(encoded[:, None], encoded)["mean_predictor_mse"] == pytest.approx(
+        ((truth - SKEWED.mean()) ** 2).mean(), rel=1e-3
+    )
+    if scale == "rank":  # answers keep to what train has
+        assert task.own_unit(encoded).max() == pytest.approx(SKEWED.max())
+
+
 def test_auto_takes_logarithms_of_what_is_skewed_and_positive_only():
     assert scales.fit_scale(SKEWED, "auto")["scale"] == "log"
     assert scales.fit_scale(SKEWED - 2, "auto")["scale"] == "standard"

@@ -49,7 +49,7 @@ def confusion(task: Classification, outputs: Tensor, targets: Tensor) -> Plot | 
 def against_truth(task: Regression, outputs: Tensor, targets: Tensor) -> Plot:
     """Predicted against true values, in the target's own unit."""
     answer = task.columns(outputs)["prediction"].astype(np.float64)
-    truth = task.own_unit(targets)
+    truth = task.truth(targets)
     figure, axes = new_figure(5.2, 5)
     axes.scatter(truth, answer, s=8, alpha=0.5)
     ends = [min(truth.min(), answer.min()), max(truth.max(), answer.max())]

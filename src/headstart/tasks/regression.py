@@ -148,7 +148,7 @@ class Regression(Task):
     def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Errors in the target's own unit, and the share of variance explained."""
         answers = self.own_unit(outputs[:, 0])
-        truth = self.own_unit(targets)
+        truth = self.truth(targets)
         mse = float(((answers - truth) ** 2).mean())
         spread = float(((truth - truth.mean()) ** 2).mean())
         average = self.state.get("average", self.state["mean"])
@@ -179,16 +179,20 @@ class Regression(Task):
 
     def severity(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The absolute error."""
-        error = np.abs(self.own_unit(outputs[:, 0]) - self.own_unit(targets))
+        error = np.abs(self.own_unit(outputs[:, 0]) - self.truth(targets))
         return torch.from_numpy(error.astype(np.float32))
 
     def verdict(self, output: Tensor, target: Tensor) -> str:
         """`12.5 → 9.8`."""
-        return f"{float(self.own_unit(target)):.3g} → {float(self.own_unit(output[0])):.3g}"
+        return f"{float(self.truth(target)):.3g} → {float(self.own_unit(output[0])):.3g}"
 
     def own_unit(self, scaled: Tensor) -> NDArray[np.float64]:
-        """What was learned → the target's own unit, of any shape."""
+        """Answers → the target's own unit, of any shape."""
         return _array(scales.back(scaled.double(), self.state))
+
+    def truth(self, scaled: Tensor) -> NDArray[np.float64]:
+        """Encoded targets → what they were, of any shape."""
+        return _array(scales.undone(scaled.double(), self.state))
 
     def _ends(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Of the interval, in the target's own unit; neither beyond the median."""

@@ -40,19 +40,30 @@ def _gains_by_logarithm(targets: Numbers) -> bool:
 
 
 def forward(targets: Numbers, state: dict[str, Any]) -> Numbers:
-    """Own unit → what is learned."""
+    """Own unit → what is learned.
+
+    A target such as train has none goes on in a straight line, so that `undone` gives it back:
+    below 0 on a logarithm, beyond the ends of ranks.
+    """
     kind = state.get("scale", "standard")
     if kind == "rank":
-        ranked: Numbers = np.interp(targets, state["at"], state["to"])
+        to, at = np.array(state["to"]), np.array(state["at"])
+        slope = (to[-1] - to[0]) / (at[-1] - at[0])
+        beyond = targets - targets.clip(at[0], at[-1])
+        ranked: Numbers = np.interp(targets, at, to) + slope * beyond
         return ranked
-    # Below 0 there is no such target in train; elsewhere one must not end the run.
-    values = np.log1p(np.maximum(targets, 0)) if kind == "log" else targets
+    values = targets
+    if kind == "log":
+        values = np.where(targets < 0, targets, np.log1p(np.maximum(targets, 0)))
     scaled: Numbers = (values - state["mean"]) / state["std"]
     return scaled
 
 
 def back(values: Tensor, state: dict[str, Any]) -> Tensor:
-    """What is learned → own unit, of any shape; in operations that a graph can hold."""
+    """What was learned → own unit, of any shape; in operations that a graph can hold.
+
+    Answers on ranks stay within what train has, those on a logarithm above -1.
+    """
     kind = state.get("scale", "standard")
     if kind == "rank":
         to, at = (torch.tensor(state[name]).to(values) for name in ("to", "at"))
@@ -60,3 +71,14 @@ def back(values: Tensor, state: dict[str, Any]) -> Tensor:
         return at[0] + (share * at.diff()).sum(dim=-1)
     own = values * state["std"] + state["mean"]
     return torch.expm1(own) if kind == "log" else own
+
+
+def undone(values: Tensor, state: dict[str, Any]) -> Tensor:
+    """The inverse of `forward`: a truth is what it is, whether train has such a one or not."""
+    kind = state.get("scale", "standard")
+    if kind == "rank":
+        low, high = state["to"][0], state["to"][-1]
+        slope = (state["at"][-1] - state["at"][0]) / (high - low)
+        return back(values, state) + slope * (values - values.clamp(low, high))
+    own = values * state["std"] + state["mean"]
+    return torch.where(own < 0, own, torch.expm1(own)) if kind == "log" else own
