@@ -106,6 +106,16 @@ def test_units_give_texts_back(kind):
         assert made.join(cut) == text
 
 
+def test_a_character_never_seen_is_missed_whatever_the_units():
+    """A byte-pair tokenizer drops it: `onez` would be `one`, and heard right."""
+    for kind in ("words", "characters", "subwords"):
+        task = task_of(units=kind, pieces=30)
+        truth = task.encode(np.array(["onez"]), "test")
+        figures = task.figures(outputs_for(task, ["one"]), truth)
+        assert figures["exact"] == 0
+        assert figures["unit_error_rate"] > 0
+
+
 def test_few_words_are_units_themselves_and_many_are_spelt():
     assert units.fit("auto", ["one two three"] * 10, 30)["units"] == "words"
     assert units.fit("auto", ["one two three"], 30)["units"] == "characters"
@@ -139,8 +149,11 @@ def test_figures_and_columns_of_a_perfect_answer(decode, kind):
     assert columns["text"].tolist() == TEXTS.tolist()
     assert task.severity(outputs, targets).sum() == 0
     assert float(task.loss(outputs, targets)) < 0.1
-    if kind == "words":
-        assert columns["times"][0] == "three 0.04-0.08 one 0.12-0.16"
+    spelt = {
+        "words": "three 0.04-0.08 one 0.12-0.16",
+        "characters": "three 0.04-0.40 one 0.52-0.72",
+    }
+    assert columns["times"][0] == spelt[kind]
 
 
 def test_what_train_never_said_counts_as_wrong_and_is_not_learned():

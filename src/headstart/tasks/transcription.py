@@ -197,13 +197,18 @@ class Transcription(Task):
         """`three 0.12-0.44 one 0.52-0.80`: each word from its first frame to its last."""
         words: list[tuple[list[str], int, int]] = []
         single = isinstance(self.units, units.Words)
+        begins = True
         for spoken in heard:
             symbol = self._symbol(spoken.unit)
-            if words and not single and not symbol.startswith(units.SPACE):
+            begins = begins or single or symbol.startswith(units.SPACE)
+            if symbol == units.SPACE and not single:
+                continue  # between words is none
+            if begins:
+                words.append(([symbol], spoken.begin, spoken.end))
+            else:
                 symbols, begin, _ = words[-1]
                 words[-1] = ([*symbols, symbol], begin, spoken.end)
-            else:
-                words.append(([symbol], spoken.begin, spoken.end))
+            begins = False
         told = [
             f"{self.units.join(symbols)} {begin * self.seconds:.2f}-{end * self.seconds:.2f}"
             for symbols, begin, end in words

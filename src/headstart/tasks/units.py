@@ -74,10 +74,17 @@ class Subwords(Units):
 
         self.symbols = symbols
         self.tokenizer = Tokenizer.from_str(json.dumps(tokenizer))
+        self._characters = {symbol for symbol in symbols if len(symbol) == 1}
 
     def cut(self, text: str) -> list[str]:
-        """See `Units`."""
-        pieces: list[str] = self.tokenizer.encode(" ".join(text.split())).tokens
+        """See `Units`; a word with a character that train has not is cut into characters.
+
+        The tokenizer would leave the character out, and take the rest for another word.
+        """
+        pieces: list[str] = []
+        for word in text.split():
+            known = self._characters.issuperset(word)
+            pieces += self.tokenizer.encode(word).tokens if known else [SPACE, *word]
         return pieces
 
     def join(self, symbols: Sequence[str]) -> str:
