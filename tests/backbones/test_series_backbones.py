@@ -5,7 +5,11 @@ import torch.nn.functional as F
 from headstart import backbones
 from headstart.backbones.stepwise import pool
 from headstart.errors import UserError
-from headstart.objectives.autoregressive import following
+from headstart.objectives.autoregressive import (
+    Autoregressive,
+    AutoregressiveConfig,
+    following,
+)
 from headstart.parts.measured import squared_error, weights
 from headstart.types import Batch, Spec
 
@@ -130,3 +134,10 @@ def test_what_follows_a_token_begins_after_its_steps():
     x = torch.arange(10.0)[None, None]
     found = following(x, stride=2, horizon=3)[0, :, 0]
     assert found.tolist() == [[2, 3, 4], [4, 5, 6], [6, 7, 8]]
+
+
+@pytest.mark.parametrize(("horizon", "patch"), [(0, 4), (-1, 4), (None, 40)])
+def test_a_horizon_that_leaves_nothing_is_refused(horizon, patch):
+    encoder = made("patchts", patch=patch)
+    with pytest.raises(UserError, match="leaves nothing to guess of 40 steps"):
+        Autoregressive(AutoregressiveConfig(horizon=horizon), encoder, SPEC)

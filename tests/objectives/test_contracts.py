@@ -11,6 +11,7 @@ from torch.distributions import Normal, kl_divergence
 from headstart import backbones, objectives
 from headstart.backbones.stepwise import Stepwise
 from headstart.objectives.denoising import keep
+from headstart.objectives.inpainting import holes
 from headstart.objectives.variational import divergence, optimal_gaussian
 from headstart.types import Batch, Spec
 
@@ -134,6 +135,31 @@ def test_reconstructions_keep_shape_and_bounds(objective, backbone, digits):
     if spec.low is not None:
         assert back.min() >= spec.low
         assert back.max() <= spec.high
+
+
+@pytest.mark.parametrize(
+    "objective", ["autoencoder", "denoising", "sparse", "autoregressive", "masked", "inpainting"]
+)
+def test_weights_make_parts_of_a_series_batch_the_whole(objective, digits):
+    """Series of which little was measured count less (`Step.weight`)."""
+    settings = {"mask": 0.0, "noise": 0.0} if objective == "denoising" else {}
+    backbone = "patchts" if objective == "masked" else "tcn"
+    learner = built(objective, backbone, **settings).eval()
+    x = suited(digits[:6], backbone)
+    x[:2, :, 12:] = 0
+    if objective == "masked":
+        order = torch.rand(6, learner.encoder.grid[1]).argsort(dim=1)
+        learner._order = lambda b: order[: len(b)] if len(b.x) != 4 else order[2:]
+    if objective == "inpainting":
+        hidden = holes(x, 0.5, 4)
+        learner._hidden = lambda x: hidden[: len(x)] if len(x) != 4 else hidden[2:]
+    with torch.no_grad():
+        whole, *parts = (
+            learner(Batch(part), player="all", progress=0.5) for part in (x, x[:2], x[2:])
+        )
+    assert whole.weight == sum(part.weight for part in parts)
+    mean = sum(part.weight * part.loss for part in parts) / whole.weight
+    torch.testing.assert_close(mean, whole.loss)
 
 
 def test_linear_autoencoder_reaches_the_error_of_principal_components(digits):

@@ -17,7 +17,7 @@ from headstart.backbones.base import Backbone
 from headstart.parts.columns import as_samples, blind_loss, likeness
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
-from headstart.parts.measured import blind_error
+from headstart.parts.measured import blind_error, counted
 from headstart.settings import Settings, setting
 from headstart.types import Batch, SampleKind, Spec, Step
 
@@ -54,7 +54,8 @@ class Autoencoder(Learner):
         """Mean squared error over all values of `[B, ...]`."""
         code = self.squeeze(self.encoder(batch).pooled)  # [B, K]
         error = likeness(self.decoder(code), batch.target, self.spec)
-        return Step.sum(len(batch), reconstruction=error)
+        weight = counted(batch.target, flagged=self.spec.flagged)
+        return Step.sum(weight, reconstruction=error)
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error: the variance of each value, averaged."""

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone
 from headstart.backbones.stepwise import Stepwise
+from headstart.errors import UserError
 from headstart.objectives.autoencoder import mean_sample_loss
 from headstart.parts.learner import Learner
-from headstart.parts.measured import squared_error
+from headstart.parts.measured import counted, squared_error
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Spec, Step
 
@@ -44,15 +45,23 @@ class Autoregressive(Learner):
         self.augment = config.augment
         channels, length = spec.shape
         usual = max(encoder.stride, min(32, length // 8))
-        self.horizon = min(config.horizon or usual, length - encoder.stride)
+        asked = usual if config.horizon is None else config.horizon
+        self.horizon = min(asked, length - encoder.stride)
+        if self.horizon < 1:
+            raise UserError(
+                f"a horizon of {asked} leaves nothing to guess of {length} steps, of which"
+                f" {encoder.stride} are read at once.",
+                "objective.horizon is at least 1; backbone.patch (or stride) less than a series.",
+            )
         self.head = nn.Linear(encoder.token_dim, channels * self.horizon)
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases
         """Mean squared error over all steps guessed that are part of the series."""
         target = following(batch.x, self.encoder.stride, self.horizon)  # [B, N, C, H]
         guess = self._guess(batch.x)[:, : target.shape[1]]
-        loss = squared_error(guess.movedim(2, 1), target.movedim(2, 1), flagged=self.spec.flagged)
-        return Step.sum(len(batch), ahead=loss)
+        guess, target = (part.movedim(2, 1) for part in (guess, target))  # [B, C, N, H]
+        loss = squared_error(guess, target, flagged=self.spec.flagged)
+        return Step.sum(counted(target, flagged=self.spec.flagged), ahead=loss)
 
     def trivial_loss(self, batch: Batch) -> float:
         """The error of guessing the mean of each place."""

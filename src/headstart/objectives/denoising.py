@@ -19,6 +19,7 @@ from headstart.objectives.autoencoder import code_layer
 from headstart.parts.columns import as_samples, blind_loss, likeness
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
+from headstart.parts.measured import counted
 from headstart.settings import Settings, setting
 from headstart.types import Batch, SampleKind, Spec, Step
 
@@ -62,7 +63,8 @@ class Denoising(Learner):
         spoilt = self.spoil(batch.x)
         code = self.squeeze(self.encoder(Batch(spoilt)).pooled)  # [B, K]
         error = likeness(self.decoder(code), batch.target, self.spec)
-        return Step.sum(len(batch), reconstruction=error)
+        weight = counted(batch.target, flagged=self.spec.flagged)
+        return Step.sum(weight, reconstruction=error)
 
     def spoil(self, x: Tensor) -> Tensor:
         """`[B, ...]` with blocks masked and noise added; of mixed samples, values swapped."""

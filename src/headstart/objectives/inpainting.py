@@ -59,7 +59,8 @@ class Inpainting(Learner):
         hidden = self._hidden(batch.x)
         counted = hidden * weights(batch.x) if self.flagged else hidden
         loss = loss_in_holes(self._complete(batch.x, hidden), batch.x, counted)
-        return Step.sum(len(batch), reconstruction=loss)
+        weight = max(1, int(counted.expand_as(batch.x).sum()))
+        return Step.sum(weight, reconstruction=loss)
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error."""

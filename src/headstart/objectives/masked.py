@@ -67,7 +67,8 @@ class Masked(Learner):
         loss = hidden_loss(
             self._guess(batch, order), self._target(batch), order, self._visible(), counted
         )
-        return Step.sum(len(batch), reconstruction=loss)
+        weight = len(batch) if counted is None else hidden_count(counted, order, self._visible())
+        return Step.sum(weight, reconstruction=loss)
 
     def trivial_loss(self, batch: Batch) -> float:
         """The error of guessing the mean of each place."""
@@ -137,6 +138,11 @@ def hidden_loss(
         error = (pick(guess, hidden) - pick(target, hidden)).square()
         return (weight * error).sum() / weight.sum().clamp(min=1)
     return F.mse_loss(pick(guess, hidden), pick(target, hidden))
+
+
+def hidden_count(counted: Tensor, order: Tensor, visible: int) -> int:
+    """How many numbers `hidden_loss` is a mean over."""
+    return max(1, int(pick(counted, order[:, visible:]).sum()))
 
 
 def deviation(patches: Tensor) -> Tensor:

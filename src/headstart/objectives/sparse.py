@@ -17,7 +17,7 @@ from headstart.errors import UserError
 from headstart.objectives.autoencoder import mean_sample_loss
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
-from headstart.parts.measured import squared_error
+from headstart.parts.measured import counted, squared_error
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Spec, Step
 
@@ -58,7 +58,8 @@ class Sparse(Learner):
         """Mean squared error over all values; `used` is the share of units any sample needs."""
         code = self._code(batch)
         error = squared_error(self.decoder(code), batch.target, flagged=self.flagged)
-        step = Step.sum(len(batch), reconstruction=error)
+        weight = counted(batch.target, flagged=self.flagged)
+        step = Step.sum(weight, reconstruction=error)
         step.logs["used"] = (code.detach() > 0).any(dim=0).float().mean()
         return step
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from headstart import collectives
 from headstart.backbones.base import Backbone
 from headstart.backbones.framed import Framed
+from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Spec, Step
@@ -40,6 +41,11 @@ class Wav2Vec(Learner):
 
     def __init__(self, config: Wav2VecConfig, encoder: Framed, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()
+        if not (0 < config.hidden < 1 and config.span > 0 and config.temperature > 0):
+            raise UserError(
+                "objective.hidden must be between 0 and 1, objective.span and objective.temperature"
+                f" above 0; they are {config.hidden:g}, {config.span} and {config.temperature:g}."
+            )
         self.config = config
         self.encoder = encoder
         self.veil = nn.Parameter(0.1 * torch.randn(encoder.token_dim))
@@ -55,7 +61,7 @@ class Wav2Vec(Learner):
         seen = torch.where(hidden[:, :, None], self.veil.to(h), h)
         guess = self.guess(self.encoder.surrounded(seen))
         loss, right = contrast(guess, self.truth(h), hidden, there, self.config.temperature)
-        step = Step.sum(len(batch), contrast=loss)
+        step = Step.sum(max(1, int(hidden.sum())), contrast=loss)
         step.logs["found"] = right
         return step
 

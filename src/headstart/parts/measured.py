@@ -23,6 +23,11 @@ def squared_error(guess: Tensor, target: Tensor, *, flagged: bool) -> Tensor:
     return (weight * (guess - target).square()).sum() / weight.sum()
 
 
+def counted(target: Tensor, *, flagged: bool) -> int:
+    """What `squared_error` is a mean over (`Step.weight`): samples, or values that count."""
+    return int(weights(target).sum()) if flagged else len(target)
+
+
 def blind_error(x: Tensor) -> float:
     """The error of answering the mean of what was measured at each place, of flagged series."""
     weight = weights(x)
