@@ -10,6 +10,7 @@ import pytest
 from headstart.data import audit
 from headstart.data.cells import Distinct, factorised
 from headstart.data.columns import infer
+from headstart.data.inputs import open_inputs
 from headstart.data.sources import open_dataset
 from headstart.data.tabular import from_frame
 from headstart.errors import UserError
@@ -82,6 +83,15 @@ def test_split_column_and_files_of_splits(tmp_path):
     dataset = open_dataset(str(write(tmp_path / "a.csv", rows)), target="y")
     assert {n: len(s) for n, s in dataset.splits.items()} == {"train": 48, "test": 12}
     assert dataset.splits["test"].name(1) == "a.csv:7"
+    path = tmp_path / "a.csv"  # to predict for, whatever it was read for first
+    for split, count in ((None, 12), ("train", 48)):
+        samples, _ = open_inputs(path, split, "table", features=("age", "job"))
+        assert len(samples) == count
+    with pytest.raises(UserError, match="no split 'validation'"):
+        open_inputs(path, "validation", "table", features=("age", "job"))
+    write(path, [r for r in rows if r["split"] == "test"])
+    assert len(open_inputs(path, None, "table", features=("age", "job"))[0]) == 12
+    assert len(open_inputs(path, None, "table", features=("age", "split"))[0]) == 12
     write(tmp_path / "b.csv", [{k: r[k] for k in ("y", "grade", "age", "job")} for r in ROWS])
     dataset = open_dataset(str(write(tmp_path / "c.csv")), target="y", test="b.csv")
     assert dataset.splits["test"].inputs["age"].tolist() == [r["age"] for r in ROWS]

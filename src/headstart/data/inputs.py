@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data.arrays import as_inputs
-from headstart.data.dataset import Kind, Samples
+from headstart.data.dataset import Dataset, Kind, Samples
 from headstart.data.files import of_paths
 from headstart.data.listing import EXTENSIONS, RECORDINGS
 from headstart.data.records import SUFFIXES
@@ -52,7 +52,7 @@ def open_inputs(
     target: str | None = learned.get("target")
     layout: Layout = learned.get("layout") or "auto"
     if is_frame(inputs):
-        return from_frame(inputs, target, features).train, "table"
+        return _of_split(from_frame(inputs, target, features), split), "table"
     if isinstance(inputs, np.ndarray) and kind == "series":
         return Samples(as_series(inputs, "the input", layout=layout)), "series"
     if isinstance(inputs, np.ndarray):
@@ -62,7 +62,7 @@ def open_inputs(
         return _files([Path(path) for path in inputs]), kind if kind == "audio" else "image"
     path = Path(inputs)
     if features and path.suffix.lower() in TABLES and path.is_file():
-        return read_tables({"train": path}, target, features).train, "table"
+        return _of_split(read_tables({"train": path}, target, features), split), "table"
     for one, suffixes in ALONE.items():
         if path.suffix.lower() in suffixes and not path.is_dir():
             return _files([path]), one
@@ -77,10 +77,17 @@ def open_inputs(
         kind="series" if kind == "series" else None,
         layout=layout,
     )
+    return _of_split(dataset, split), dataset.kind
+
+
+def _of_split(dataset: Dataset, split: str | None) -> Samples:
+    """The samples of one split: by default of test where there is one."""
     name = split or ("test" if "test" in dataset.splits else "train")
     if name not in dataset.splits:
-        raise UserError(f"{inputs} has no split '{name}'.", f"It has: {', '.join(dataset.splits)}.")
-    return dataset.splits[name], dataset.kind
+        raise UserError(
+            f"{dataset.source} has no split '{name}'.", f"It has: {', '.join(dataset.splits)}."
+        )
+    return dataset.splits[name]
 
 
 def _files_in(folder: Path, suffixes: frozenset[str]) -> list[Path]:

@@ -55,7 +55,7 @@ def read_tables(
 
     target: the column to learn; by default `label`, `target` or `class` where there is one.
     features: columns that are no target, whatever they are called; where they are given, the
-        target may be lacking, as in files to predict for.
+        target may be lacking, and rows of train, as in files to predict for.
 
     Raises:
         UserError: a file is malformed, has no such column, or columns of the splits differ.
@@ -116,7 +116,7 @@ def dataset_of(
     """Frames as splits of one data set. See `read_tables`."""
     train = frames["train"]
     notes: list[str] = []
-    by = _split_column(train, target) if len(frames) == 1 else None
+    by = _split_column(train, target, features) if len(frames) == 1 else None
     chosen = _target(train, by, target, features)
     splits: dict[str, Samples] = {}
     for split, frame in frames.items():
@@ -135,9 +135,10 @@ def dataset_of(
         notes.append(f"column '{by}' says which split a row is of")
     if chosen is None and "train" in splits and not features:
         notes.append("no column is the target (--target): all are learned from")
-    if "train" not in splits:
+    if "train" in splits:
+        notes += _leaks(splits["train"], chosen)
+    elif not features:
         raise UserError(f"{train.where} has no row of train; found {', '.join(splits)}.")
-    notes += _leaks(splits["train"], chosen)
     return Dataset(train.where, "table", splits, chosen, list(train.columns), notes)
 
 
@@ -365,10 +366,12 @@ def _is_whole(cells: NDArray[Any]) -> bool:
     return bool((np.abs(there) < 2**53).all() and (there == np.round(there)).all())
 
 
-def _split_column(frame: Frame, target: str | None) -> str | None:
+def _split_column(frame: Frame, target: str | None, features: Sequence[str]) -> str | None:
     """The column that says of every row which split it is of."""
     for name, cells in frame.columns.items():
-        if name.lower() == "split" and name != target and cells.dtype.kind == "O":
+        if name == target or name in features:
+            continue
+        if name.lower() == "split" and cells.dtype.kind == "O":
             values = {str(v).lower() for v in cells}
             if values <= set(SPLIT_NAMES):
                 return name
