@@ -33,7 +33,14 @@ def adapt(encoder: nn.Module, rank: int, kind: Kind) -> None:
             "adapters need the library peft, which is not installed.",
             "Install it: pip install 'headstart[hub]'",
         ) from error
-    names = [n for n, m in encoder.named_modules() if isinstance(m, nn.Linear)]
+    # PyTorch's attention multiplies with the weights of its own layers, past any adapter; so do its
+    # blocks where they take a short cut in judging.
+    inside = {f"{n}.out_proj" for n, m in encoder.named_modules() if _is_attention(m)}
+    linear = [n for n, m in encoder.named_modules() if isinstance(m, nn.Linear)]
+    names = [name for name in linear if name not in inside]
+    for module in encoder.modules():
+        if isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0
     if not names:
         convolutions = [(n, m) for n, m in encoder.named_modules() if isinstance(m, nn.Conv2d)]
         names = [n for n, m in convolutions if m.groups == 1]
@@ -50,6 +57,10 @@ def adapt(encoder: nn.Module, rank: int, kind: Kind) -> None:
         use_dora=kind == "dora",
     )
     inject_adapter_in_model(config, encoder)
+
+
+def _is_attention(module: nn.Module) -> bool:
+    return isinstance(module, nn.MultiheadAttention)
 
 
 def merge(encoder: nn.Module) -> None:
