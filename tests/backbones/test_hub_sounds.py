@@ -11,6 +11,7 @@ import headstart as hs
 from headstart import backbones, modalities
 from headstart.data.dataset import Samples
 from headstart.data.files import of_paths
+from headstart.data.recordings import HEAD
 from headstart.settings import Faults
 from headstart.types import Batch
 from headstart.workflows import assemble
@@ -52,7 +53,10 @@ def test_recordings_are_heard_as_transformers_does(kind, recordings, tmp_path):
     samples = Samples(of_paths(sorted(recordings.rglob("*.wav"))[:5], ""))
     modality, encoder = built(tmp_path, samples)
     x = modality.prepare(modality.tensor(samples)[0])
-    waves = [row[: int(row.nonzero().max()) + 1].numpy() for row in x[:, 0]]
+    waves = [
+        wave[: int(wave.nonzero().max()) + 1].numpy()
+        for wave in modality.tensor(samples)[0][:, HEAD:].float() / 32_767
+    ]
     assert len({len(w) for w in waves}) > 1
     options = {} if kind in ("whisper", "audio-spectrogram-transformer") else {"padding": True}
     seen = extractor(waves, sampling_rate=16_000, return_tensors="pt", **options)

@@ -11,6 +11,7 @@ from headstart.backbones.base import Backbone
 from headstart.backbones.hub import networks
 from headstart.backbones.hub.choice import HubConfig
 from headstart.backbones.tokenwise import pool
+from headstart.data.recordings import LEVEL
 from headstart.data.snapshots import PREFIX
 from headstart.errors import UserError
 from headstart.settings import Settings
@@ -57,7 +58,7 @@ class HubSounds(Backbone):
 
     def forward(self, batch: Batch) -> Features:
         """`[B, 1, L]` → pooled `[B, D]`, tokens `[B, T, D]`, mask `[B, T]`."""
-        waves = batch.x[:, 0].detach()
+        waves = LEVEL * batch.x[:, 0].detach()  # as in a file: within -1..1
         ends = _ends(waves).clamp(min=min(SHORTEST, waves.shape[1]))
         seen = self._extracted(waves, ends.tolist()).to(waves.device)
         said = self.network(**seen)
