@@ -7,7 +7,8 @@ import soundfile
 from headstart.data import recordings
 from headstart.data.audit import audit
 from headstart.data.budget import choose
-from headstart.data.files import Unreadable
+from headstart.data.dataset import Samples
+from headstart.data.files import Range, Unreadable
 from headstart.data.inputs import open_inputs
 from headstart.data.recordings import HEAD, decode, lengths, probe
 from headstart.data.sources import open_dataset
@@ -191,6 +192,8 @@ def test_splits_never_part_a_group(tmp_path):
     assert speakers[0]
     assert speakers[1]
     assert not speakers[0] & speakers[1]
+    unequal = Samples(np.zeros(100), groups=np.array(["a"] * 90 + ["b"] * 5 + ["c"] * 5))
+    assert all(len(cut(unequal, 0.2, seed)[1]) == 10 for seed in range(5))
     with pytest.raises(UserError, match="no column 'who'"):
         open_dataset(str(tmp_path / "list.csv"), group="who")
 
@@ -218,3 +221,12 @@ def test_a_long_recording_is_many_pieces_that_are_all_of_it(tmp_path):
     whole = np.concatenate([wave_of(row) for row in rows[:9]])
     np.testing.assert_allclose(whole, minute, atol=1e-3)
     assert recordings.cut(files.take(np.array([1])), 0.5)[0] == files[1]  # nothing to cut
+
+
+def test_a_piece_that_is_whole_is_trimmed_as_asked(tmp_path):
+    quiet = np.concatenate([np.zeros(2_000, np.float32), tone(440)])
+    soundfile.write(tmp_path / "a.wav", quiet, 8_000)
+    piece = Range(str(tmp_path / "a.wav"), 0, 0, "whole")
+    settings = {**PLAIN, "window": 2 * len(quiet), "pieces": True}
+    assert len(wave_of(decode(piece, **settings))) == len(quiet)
+    assert len(wave_of(decode(piece, **{**settings, "trim": 40.0}))) < len(quiet)

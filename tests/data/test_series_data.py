@@ -151,6 +151,18 @@ def test_tables_that_are_no_series_are_named(tmp_path, text, options, words):
         read(tmp_path, text, **options)
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('{"x": 5}', "row 1 holds 5, where a list"),
+        ('{"x": [1, 1e39]}', "row 1 holds a value that is infinite, or too large"),
+    ],
+)
+def test_lists_that_hold_no_series_are_named(tmp_path, row, words):
+    with pytest.raises(UserError, match=words):
+        read(tmp_path, '{"x": [1, 2]}\n' + row + "\n", "x.jsonl")
+
+
 def test_lists_of_different_lengths_in_a_row_are_named(tmp_path):
     with pytest.raises(UserError, match=r"different numbers of steps \('x' 2, 'y' 1\)"):
         read(tmp_path, '{"x": [1, 2], "y": [3]}\n', "x.jsonl")

@@ -15,6 +15,7 @@ ROWS = [
         "tags": ["B-PER", "O", "O", "B-LOC", "I-LOC"],
     },
     {"tokens": ["好", "的"], "tags": ["O", "O"]},
+    {"tokens": ["a\u2028b"], "tags": ["O"]},  # no end of a line
 ]
 
 
@@ -31,7 +32,7 @@ def test_words_and_tags_are_the_same_from_every_file(tmp_path, suffix):
     data = open_dataset(str(path))
     assert (data.kind, data.task) == ("text", "tagging")
     assert data.train.inputs.tolist() == [tuple(row["tokens"]) for row in ROWS]
-    assert data.train.targets.tolist() == ["B-PER O O B-LOC I-LOC", "O O"]
+    assert data.train.targets.tolist() == ["B-PER O O B-LOC I-LOC", "O O", "O"]
 
 
 def test_words_without_tags_are_unlabelled(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.stats import kstest, norm
 
+from headstart.backbones.encoded import Encoded
 from headstart.data.cells import joined
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
@@ -122,6 +123,8 @@ def test_a_number_column_with_a_word_in_it_is_named_and_may_be_overruled():
     train = Samples(joined({"age": cells}), names=[f"a.csv:{i + 2}" for i in range(100)])
     with pytest.raises(UserError, match=r"a\.csv:101, column 'age': 'old' is no number"):
         Table.fit(train, TableConfig())
+    with pytest.raises(UserError, match="row 99, column 'age'"):
+        Table.fit(Samples(train.inputs), TableConfig())
     table = Table.fit(train, TableConfig(types={"age": "category"}, rare=1))
     assert table.spec.cardinalities == (53,)
     with pytest.raises(UserError, match="Did you mean age"):
@@ -147,3 +150,12 @@ def test_augmentation_swaps_values_within_columns():
     assert 0.4 < float((strong[:, 0] != x[:, 0]).float().mean()) < 0.65
     for j in range(x.shape[1]):
         assert set(strong[:, j].tolist()) <= set(x[:, j].tolist())
+
+
+def test_values_that_float32_cannot_tell_apart_make_no_part_without_width():
+    """0 in half of the rows, then twelve orders of magnitude."""
+    values = np.concatenate([np.zeros(510), np.logspace(-30, 3, 490)])
+    table = Table.fit(Samples(joined({"p": values})), TableConfig())
+    encoded = Encoded(table.spec, 16)
+    assert (encoded.span > 0).all()
+    assert encoded(table.tensor(Samples(joined({"p": values})))[0]).isfinite().all()

@@ -87,7 +87,7 @@ def decode(
     """
     room = window * windows
     if pieces and isinstance(item, Range):
-        return _piece(item, rate, room, level=level)
+        return _piece(item, rate, room, level=level, trim=trim)
     with _opened(item) as (file, found):
         if found.seconds <= max(WHOLE, 1.5 * room / rate):
             wave = resampled(_read(file, item, 0, found.frames), found.rate, rate)
@@ -162,10 +162,10 @@ def cut(files: Files, seconds: float) -> Files:
     )
 
 
-def _piece(item: Range, rate: int, room: int, *, level: bool) -> NDArray[np.int16]:
+def _piece(item: Range, rate: int, room: int, *, level: bool, trim: float) -> NDArray[np.int16]:
     path = Path(item.file)
     if item.size == 0:
-        return decode(path, rate=rate, window=room, windows=1, level=level)
+        return decode(path, rate=rate, window=room, windows=1, level=level, trim=trim)
     with _opened(path) as (file, found):
         wave = resampled(_read(file, path, item.offset, item.size), found.rate, rate)[:room]
     return as_row(levelled(wave, rate) if level else wave, room)

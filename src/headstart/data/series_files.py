@@ -30,6 +30,7 @@ from headstart.data.series import padded
 from headstart.errors import UserError, nearest
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+LARGEST = float(np.finfo(np.float32).max)
 _STEP = re.compile(r"(?P<channel>.*?)[_.\- ]?(?P<step>\d+)")
 
 
@@ -263,7 +264,7 @@ def _numbers(table: Csv, column: str) -> NDArray[np.float64]:
                 f"{place} holds {cell!r}, where a number was expected.",
                 "If the column is the label, name it with --target; if no channel, remove it.",
             ) from error
-        if not abs(out[i]) <= np.finfo(np.float32).max:
+        if not abs(out[i]) <= LARGEST:
             raise UserError(f"{place} holds {cell}: values must be finite.", "Leave it empty.")
     return out
 
@@ -365,11 +366,16 @@ def _parquet(path: Path) -> dict[str, list[Any]]:
 def _list(cell: Any, place: str) -> list[float]:
     if cell is None:
         return []
+    if not isinstance(cell, list):
+        raise UserError(f"{place} holds {cell!r}, where a list of numbers was expected.")
     out = [math.nan if value is None else value for value in cell]
     if not _is_numbers(out) and out:
         raise UserError(f"{place} holds a list that is not all numbers.")
-    if any(math.isinf(value) for value in out):
-        raise UserError(f"{place} holds an infinite value.", "Use null for what was not measured.")
+    if any(abs(value) > LARGEST for value in out):
+        raise UserError(
+            f"{place} holds a value that is infinite, or too large.",
+            "Use null for what was not measured.",
+        )
     return out
 
 

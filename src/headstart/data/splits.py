@@ -74,6 +74,8 @@ def _by_groups(
             "Leave --group out, or name the splits with --validation and --test.",
         )
     order = np.random.default_rng(seed).permutation(len(names))
+    most = counts[order] > len(groups) / 2  # a group of most samples is no smaller part
+    order = order[np.argsort(most, kind="stable")]
     before = np.cumsum(counts[order]) - counts[order]
     drawn = order[:-1][before[:-1] < share * len(groups)]
     held = np.isin(members, drawn)

@@ -158,7 +158,8 @@ def _sentences(path: Path) -> Iterator[Sentence]:
     words: list[str] = []
     tags: list[str] = []
     width, begun, found = None, 0, False
-    for number, line in enumerate([*read_text(path).splitlines(), ""], start=1):
+    # Not `splitlines`: tweets hold characters that it takes for ends of lines.
+    for number, line in enumerate([*read_text(path).split("\n"), ""], start=1):
         cells = line.split("\t") if "\t" in line else line.split()
         cells = [cell.strip() for cell in cells]
         if not any(cells) or cells[0] == DOCUMENT:

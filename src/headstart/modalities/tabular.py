@@ -16,7 +16,7 @@ from torch import Tensor
 
 from headstart.data.cells import is_missing, is_table
 from headstart.data.columns import Meaning, date_format, infer
-from headstart.data.dataset import Samples
+from headstart.data.dataset import Numbered, Samples
 from headstart.errors import UserError, nearest
 from headstart.modalities.augment.swap import swapped
 from headstart.modalities.base import Strength
@@ -77,9 +77,7 @@ class Table:
             UserError: a column of numbers has a word in it, or none is left to learn from.
         """
         table = np.asarray(train.inputs)
-        names: Sequence[str] = (
-            [train.name(i) for i in range(0)] if train.names is None else train.names
-        )
+        names = _names(train)
         known = table.dtype.names or ()
         for name in config.types:
             if name not in known:
@@ -138,12 +136,12 @@ class Table:
         """
         table = np.asarray(samples.inputs)
         self._check(table)
-        names = samples.names if samples.names is not None else range(len(samples))
+        names = _names(samples)
         whole = torch.empty(len(samples), *self.spec.shape)
         at, codes_at = 0, len(self.spec.edges)
         for column in self.columns:
             cells = table[column.name]
-            numbers, codes = column.numbers(cells, names), column.codes(cells)  # type: ignore[arg-type]
+            numbers, codes = column.numbers(cells, names), column.codes(cells)
             whole[:, at : at + numbers.shape[1]] = torch.from_numpy(numbers)
             whole[:, codes_at : codes_at + codes.shape[1]] = torch.from_numpy(codes)
             at, codes_at = at + numbers.shape[1], codes_at + codes.shape[1]
@@ -185,6 +183,11 @@ class Table:
     def describe(self, x: Tensor) -> None:  # noqa: ARG002 - columns of any kind
         """Nothing is known of columns in general."""
         return
+
+
+def _names(samples: Samples) -> Sequence[str]:
+    """What to call the rows in messages."""
+    return Numbered("row ", np.arange(len(samples))) if samples.names is None else samples.names
 
 
 def _fitted(

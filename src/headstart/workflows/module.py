@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone
 from headstart.data.inputs import open_inputs
+from headstart.errors import UserError
 from headstart.modalities.base import Modality
 from headstart.types import Batch
 from headstart.workflows.loaded import LoadedRun
@@ -39,7 +40,10 @@ class Encoder(nn.Module):
         Raises:
             UserError: the inputs cannot be read, or are of another kind.
         """
-        samples, _ = open_inputs(inputs, None, self.modality.state()["modality"])
+        own = self.modality.state()["modality"]
+        samples, kind = open_inputs(inputs, None, own)
+        if kind != own:
+            raise UserError(f"these inputs are of kind '{kind}'; the encoder reads '{own}'.")
         return self.modality.tensor(samples)[0]
 
     def forward(self, x: Tensor) -> Tensor:
