@@ -7,6 +7,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import headstart as hs
+from headstart.errors import UserError
 from samples import digits
 
 
@@ -22,6 +23,8 @@ def test_it_gives_what_embed_gives(run):
     found = encoder(encoder.tensor(x[:9, 0].numpy()))
     assert found.shape == (9, encoder.dim)
     torch.testing.assert_close(found.detach(), torch.from_numpy(run.embed(x[:9, 0].numpy())))
+    with pytest.raises(UserError, match="of kind 'table'; the encoder reads 'image'"):
+        encoder.tensor(x[:9, 0, 0].numpy())
 
 
 def test_a_plain_loop_trains_it(run):
