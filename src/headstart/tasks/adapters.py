@@ -14,6 +14,7 @@ from torch import nn
 from headstart.errors import UserError
 
 Kind = Literal["lora", "rslora", "dora"]
+SHORT_CUT = "activation_relu_or_gelu"  # of PyTorch's blocks: 0 where they may not take it
 RANK = 8  # where none is asked for: the paper's
 
 
@@ -40,7 +41,7 @@ def adapt(encoder: nn.Module, rank: int, kind: Kind) -> None:
     names = [name for name in linear if name not in inside]
     for module in encoder.modules():
         if isinstance(module, nn.TransformerEncoderLayer):
-            module.activation_relu_or_gelu = 0
+            setattr(module, SHORT_CUT, 0)
     if not names:
         convolutions = [(n, m) for n, m in encoder.named_modules() if isinstance(m, nn.Conv2d)]
         names = [n for n, m in convolutions if m.groups == 1]

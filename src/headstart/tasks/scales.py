@@ -78,7 +78,7 @@ def undone(values: Tensor, state: dict[str, Any]) -> Tensor:
     kind = state.get("scale", "standard")
     if kind == "rank":
         low, high = state["to"][0], state["to"][-1]
-        slope = (state["at"][-1] - state["at"][0]) / (high - low)
+        slope: float = (state["at"][-1] - state["at"][0]) / (high - low)
         return back(values, state) + slope * (values - values.clamp(low, high))
     own = values * state["std"] + state["mean"]
     return torch.where(own < 0, own, torch.expm1(own)) if kind == "log" else own
