@@ -100,3 +100,13 @@ def test_rates_fall_with_depth():
     rates = model.rates()
     found = [rates[next(layer.parameters())] for layer in model.encoder.layers()]
     assert found == [0.5**4, 0.5**3, 0.5**2, 0.5]
+
+
+@pytest.mark.parametrize("name", ["classification", "regression", "multilabel"])
+def test_a_batch_of_one_sample_can_be_learned_from(name):
+    targets = np.array(["a", "a|b", "b"]) if name == "multilabel" else np.array([0, 1, 2])
+    task = built(name, targets).train()
+    loss = task.loss(task.head(torch.randn(1, 4)), task.encode(targets, "train")[:1])
+    loss.backward()
+    assert loss.isfinite()
+    assert torch.equal(task.head[0].running_var, torch.ones(4))

@@ -18,6 +18,7 @@ from headstart.data.splits import ensure_test
 from headstart.errors import InterruptedRunError, UserError
 from headstart.runs.folder import RunFolder
 from headstart.training import checkpoints
+from headstart.training.norms import share_norms
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.finetune import finetune
 from headstart.workflows.pretrain import pretrain
@@ -192,6 +193,23 @@ def test_each_process_holds_its_part_and_what_needs_whole_tensors_is_refused(tmp
         assert sum(m.numel() for m in moments) < 0.6 * count
         with pytest.raises(UserError, match="muon needs whole ones"):
             engine(supervised(pretrained=False), 2, shard=True, optimizer="muon")
+
+    assert together(work, tmp_path) == [0, 0], said(tmp_path)
+
+
+def test_statistics_are_of_all_rows_however_many_each_process_has(tmp_path):
+    """As of words and of frames."""
+    x = torch.randn(7, 3, generator=torch.Generator().manual_seed(0)) + 2
+    whole = torch.nn.BatchNorm1d(3)
+    wanted = whole(x).detach().split([2, 5])
+
+    def work(rank):
+        collectives.join(torch.device("cpu"))
+        norm = torch.nn.BatchNorm1d(3)
+        share_norms(norm)
+        torch.testing.assert_close(norm(x.split([2, 5])[rank]).detach(), wanted[rank])
+        torch.testing.assert_close(norm.running_mean, whole.running_mean)
+        torch.testing.assert_close(norm.running_var, whole.running_var)
 
     assert together(work, tmp_path) == [0, 0], said(tmp_path)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart.errors import UserError, unknown
+from headstart.parts.standard import Standardised
 from headstart.settings import Settings, setting
 from headstart.tasks.balance import class_weights, log_shares
 from headstart.tasks.base import Task
@@ -90,9 +91,7 @@ class Classification(Task):
         linear = nn.Linear(dim, len(self.classes))
         nn.init.zeros_(linear.weight)
         nn.init.zeros_(linear.bias)
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(dim, affine=False), nn.Dropout(config.dropout), linear
-        )
+        self.head = nn.Sequential(Standardised(dim), nn.Dropout(config.dropout), linear)
 
     def encode(self, targets: NDArray[Any], what: str) -> Tensor:
         """Class names → their numbers, int64 `[N]`."""

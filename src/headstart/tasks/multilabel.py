@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from headstart.data.records import SEVERAL
 from headstart.errors import UserError
+from headstart.parts.standard import Standardised
 from headstart.settings import Settings, setting
 from headstart.tasks.base import Task
 
@@ -87,9 +88,7 @@ class MultiLabel(Task):
         if self.weight is None:  # begins with the answer that is the same for all samples
             with torch.no_grad():
                 linear.bias.copy_(share.logit())
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(dim, affine=False), nn.Dropout(config.dropout), linear
-        )
+        self.head = nn.Sequential(Standardised(dim), nn.Dropout(config.dropout), linear)
 
     def encode(self, targets: NDArray[Any], what: str) -> Tensor:  # noqa: ARG002 - the face
         """Names → which labels a sample has, float32 `[N, K]` of 0 and 1.

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart.errors import UserError
+from headstart.parts.standard import Standardised
 from headstart.settings import Settings, setting
 from headstart.tasks import scales
 from headstart.tasks.base import Task
@@ -94,9 +95,7 @@ class Regression(Task):
         linear = nn.Linear(dim, max(1, len(self.levels)))
         nn.init.zeros_(linear.weight)
         nn.init.zeros_(linear.bias)
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(dim, affine=False), nn.Dropout(config.dropout), linear
-        )
+        self.head = nn.Sequential(Standardised(dim), nn.Dropout(config.dropout), linear)
 
     def encode(self, targets: NDArray[Any], what: str) -> Tensor:
         """Numbers → scaled float32 `[N]`."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart.errors import UserError
+from headstart.parts.standard import Standardised
 from headstart.settings import Settings, setting
 from headstart.tasks.base import Task
 from headstart.tasks.entities import found_in, precision_recall_f1
@@ -208,7 +209,7 @@ class WordHead(nn.Module):
 
     def __init__(self, dim: int, tags: int, dropout: float) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(dim, affine=False)
+        self.norm = Standardised(dim)
         self.drop = nn.Dropout(dropout)
         self.linear = nn.Linear(dim, tags)
         nn.init.zeros_(self.linear.weight)

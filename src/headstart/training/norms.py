@@ -27,11 +27,14 @@ class SharedBatchNorm(_BatchNorm):
         x, given = x.float(), x.dtype  # sums over many values do not bear bfloat16
         dims = [d for d in range(x.ndim) if d != 1]
         shape = [1, -1] + [1] * (x.ndim - 2)
-        total = x.numel() // x.shape[1] * collectives.world_size()
-        mean = collectives.sum_over_processes(x.sum(dims)) / total  # [C]
+        # Of words and frames each process has its own number.
+        own = x.new_tensor([x.numel() // x.shape[1]])
+        sums = collectives.sum_over_processes(torch.cat([x.sum(dims), own]))  # [C + 1]
+        mean, total = sums[:-1] / sums[-1], sums[-1].detach()
         centred = x - mean.view(shape)
         variance = collectives.sum_over_processes(centred.square().sum(dims)) / total  # [C]
-        self._remember(mean.detach(), variance.detach() * total / max(1, total - 1))
+        unbiased = variance * total / (total - 1).clamp(min=1)
+        self._remember(mean.detach(), unbiased.detach())
         y = centred * torch.rsqrt(variance + self.eps).view(shape)
         if self.affine:
             y = y * self.weight.view(shape) + self.bias.view(shape)
