@@ -1,10 +1,12 @@
 """Two processes that hold half a batch each find the gradient of one that holds all of it."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 
+from forks import begun, ended
 from headstart import collectives, objectives
 from headstart.backbones.base import Backbone
 from headstart.types import Batch, Features, Spec
@@ -57,8 +59,11 @@ def sample():
     return torch.stack([x, x + 0.3 * torch.randn(N, 6)])
 
 
-def half(rank, file, results):
-    dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+def half(rank, folder):
+    """One of two processes: what it finds is in a file named after it."""
+    results = {}
+    meet = f"file://{folder / 'point'}"
+    dist.init_process_group("gloo", init_method=meet, rank=rank, world_size=2)
     torch.set_num_threads(1)
     assert (collectives.world_size(), collectives.rank()) == (2, rank)
     mine = sample()[:, rank * N // 2 : (rank + 1) * N // 2]
@@ -73,15 +78,17 @@ def half(rank, file, results):
             gradient.div_(2)  # every process weighs the same
         results[name, rank] = found, weight, buffers
     dist.destroy_process_group()
+    torch.save(results, folder / f"{rank}.pt")
+    return 0
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    with mp.Manager() as manager:
-        results = manager.dict()
-        file = tmp_path_factory.mktemp("meet") / "point"
-        mp.spawn(half, (str(file), results), nprocs=2)
-        yield dict(results)
+    folder = tmp_path_factory.mktemp("meet")
+    pids = [begun(partial(half, rank, folder), folder / f"said-{rank}") for rank in (0, 1)]
+    said = [(ended(pid), (folder / f"said-{rank}").read_text()) for rank, pid in enumerate(pids)]
+    assert said == [(0, ""), (0, "")]
+    return torch.load(folder / "0.pt") | torch.load(folder / "1.pt")
 
 
 def test_processes_share_rows_means_and_sums(two):

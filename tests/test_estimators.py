@@ -28,9 +28,9 @@ def test_scikit_learns_own_checks(estimator, check):
 def test_a_fitted_encoder_is_a_start():
     digits = load_digits()
     few = np.concatenate([np.flatnonzero(digits.target == c)[:10] for c in range(10)])
-    encoder = hs.Encoder(steps=150).fit(digits.images)
+    encoder = hs.Encoder(steps=60).fit(digits.images)
     assert encoder.transform(digits.images[:3]).shape[0] == 3
-    model = hs.Classifier(start=encoder, steps=150).fit(digits.images[few], digits.target[few])
+    model = hs.Classifier(start=encoder, steps=80).fit(digits.images[few], digits.target[few])
     assert model.score(digits.images, digits.target) > 0.7
 
 

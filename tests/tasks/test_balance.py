@@ -97,7 +97,8 @@ def runs(tmp_path_factory):
         out = tmp_path_factory.mktemp("balance") / balance
         raw = {
             "data": {"path": "digits"}, "task": {"balance": balance},
-            "training": {"duration": "450 steps"}, "backbone": {"name": "conv"},
+            "training": {"duration": "150 steps", "lr": 3e-3},
+            "backbone": {"name": "conv", "widths": [8, 16]},
         }  # fmt: skip
         with RunFolder.create(out, resume=False, overwrite=True) as folder:
             found[balance] = finetune(config_of(FinetuneConfig, raw), folder, dataset=long_tailed())

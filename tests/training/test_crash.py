@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -107,13 +108,15 @@ def test_a_death_around_the_writing_of_any_file_changes_nothing(
     assert lines(whole) == lines(tmp_path / "cut")
 
 
-def test_random_kills_across_jobs_are_all_resumed_to_the_same_bits(tmp_path):
-    done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "kill.py", "--quick"],
-        capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 jobs did not end alike" in done.stdout
+def test_random_kills_across_jobs_are_all_resumed_to_the_same_bits(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import kill
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = ended(begun(lambda: kill.main(["--quick"]), tmp_path / "said"))
+    said = (tmp_path / "said").read_text()
+    assert code == 0, said
+    assert "0 jobs did not end alike" in said
 
 
 def test_a_damaged_checkpoint_is_said_and_the_one_before_is_taken(tmp_path, whole):
