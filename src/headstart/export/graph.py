@@ -14,6 +14,8 @@ from headstart.errors import UserError
 from headstart.export.doors import door_of
 from headstart.modalities.base import Modality
 from headstart.tasks.base import Task
+from headstart.tasks.lexical import Lexical
+from headstart.tasks.supervised import Supervised
 from headstart.types import Batch
 from headstart.workflows.loaded import LoadedRun
 
@@ -26,11 +28,18 @@ class Graph(nn.Module):
     names: of what `forward` gives, in its order.
     """
 
-    def __init__(self, modality: Modality, encoder: Backbone, task: Task | None) -> None:
+    def __init__(
+        self,
+        modality: Modality,
+        encoder: Backbone,
+        task: Task | None,
+        lexical: Lexical | None = None,
+    ) -> None:
         super().__init__()
         self.door = door_of(modality)
         self.encoder = encoder
         self.task = task
+        self.lexical = lexical
         self.names = [FEATURES]
         if self.task is not None and self.task.framewise:
             raise UserError(
@@ -39,7 +48,7 @@ class Graph(nn.Module):
                 "headstart predict and headstart serve answer with it.",
             )
         if self.task is not None:
-            answers = self.task.answers(torch.zeros(2, *_outputs_shape(self.task)))
+            answers = self.task.answers(torch.zeros(2, self.task.answered))
             self.names = [*answers, OUTPUTS, FEATURES]
         self.eval()
         self.requires_grad_(requires_grad=False)
@@ -48,7 +57,9 @@ class Graph(nn.Module):
     def of(cls, run: LoadedRun) -> Graph:
         """A copy of a run's network, on the CPU."""
         task = None if run.task is None else copy.deepcopy(run.task).cpu()
-        return cls(run.modality, copy.deepcopy(run.learner.encoder).cpu(), task)
+        lexical = run.learner.lexical if isinstance(run.learner, Supervised) else None
+        lexical = None if lexical is None else copy.deepcopy(lexical).cpu()
+        return cls(run.modality, copy.deepcopy(run.learner.encoder).cpu(), task, lexical)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
@@ -61,6 +72,8 @@ class Graph(nn.Module):
             return (features.pooled,)
         if features.members is None:
             outputs = self.task.head(features.pooled)  # [B, K]
+            if self.lexical is not None:
+                outputs = outputs + self.lexical(x)
         else:
             each = self.task.head(features.members.flatten(0, 1))  # [B · M, K]
             each = each.unflatten(0, (-1, features.members.shape[1])).transpose(0, 1)
@@ -76,11 +89,6 @@ class Graph(nn.Module):
             many = torch.export.Dim(name, min=2 if step == 1 else 1, max=most)
             free[place] = many if step == 1 else step * many
         return torch.export.export(self, (raw,), dynamic_shapes=({**free},))
-
-
-def _outputs_shape(task: Task) -> tuple[int, ...]:
-    linear = [layer for layer in task.head.modules() if isinstance(layer, nn.Linear)]
-    return (linear[-1].out_features,)
 
 
 def describe(state: dict[str, Any], config: dict[str, Any], graph: Graph) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from headstart.errors import UserError
 from headstart.export.base import Asked, Work
 from headstart.export.graph import Graph
 from headstart.settings import Faults
+from headstart.tasks.lexical import Lexical
 from headstart.workflows import assemble
 from headstart.workflows.weights import load_exactly
 
@@ -65,6 +66,8 @@ def read(path: Path) -> Graph:
 def parts_of(work: Work) -> dict[str, Any]:
     """All that rebuilds the network but its weights, as JSON can hold it."""
     config = {k: work.config[k] for k in ("backbone", "task") if k in work.config}
+    if work.graph.lexical is not None:
+        config["lexical"] = True
     return {"state": work.state, "config": config}
 
 
@@ -83,7 +86,11 @@ def rebuilt(parts: dict[str, Any]) -> Graph:
         chosen = assemble.component(tasks.table, config["task"], "", "task", faults)
         faults.raise_if_any()
         task = chosen.cls(chosen.config, chosen.cls.dim_of(encoder), state["task"])
-    return Graph(modality, encoder, task)
+    lexical = None
+    if task is not None and config.get("lexical"):
+        assert modality.spec.vocabulary is not None
+        lexical = Lexical(modality.spec.vocabulary, task.answered)
+    return Graph(modality, encoder, task, lexical)
 
 
 def learned(graph: Graph) -> nn.ModuleDict:
@@ -91,4 +98,6 @@ def learned(graph: Graph) -> nn.ModuleDict:
     parts: dict[str, nn.Module] = {"encoder": graph.encoder}
     if graph.task is not None:
         parts["task"] = graph.task
+    if graph.lexical is not None:
+        parts["lexical"] = graph.lexical
     return nn.ModuleDict(parts)

@@ -58,6 +58,11 @@ class Learner(nn.Module, ABC):
         gentle = [m for m in self.modules() if isinstance(m, Backbone) and m.rate != 1.0]
         return {parameter: m.rate for m in gentle for parameter in m.parameters()}
 
+    def plain(self) -> set[Parameter]:
+        """Parameters that should move in proportion to their gradient: those of linear machines."""
+        own = [m for m in self.modules() if getattr(m, "plain", False) is True]
+        return {parameter for m in own for parameter in m.parameters()}
+
     @abstractmethod
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:
         """The loss of `player` on `batch`; `progress` runs from 0 to 1 over the training."""

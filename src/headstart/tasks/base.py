@@ -71,6 +71,12 @@ class Task(nn.Module, ABC):
     def __init__(self, config: Any, dim: int, state: dict[str, Any]) -> None:
         super().__init__()
 
+    @property
+    def answered(self) -> int:
+        """K, how many numbers its head gives."""
+        linear = [layer for layer in self.head.modules() if isinstance(layer, nn.Linear)]
+        return linear[-1].out_features
+
     @abstractmethod
     def encode(self, targets: NDArray[Any], what: str) -> Tensor:
         """Targets as the source gave them → what `loss` wants, `[N]`.

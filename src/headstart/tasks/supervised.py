@@ -16,8 +16,9 @@ from headstart.settings import Settings, setting
 from headstart.tasks import adapters
 from headstart.tasks.base import Task
 from headstart.tasks.frames import blanked, gathered
+from headstart.tasks.lexical import Lexical
 from headstart.tasks.mixing import mix
-from headstart.types import Batch, Step
+from headstart.types import Batch, Step, Vocabulary
 
 Mode = Literal["staged", "full", "frozen", "lora"]
 ADAPTERS_RATE = 10.0  # of adapters, as a multiple of the rate that suits the encoder's weights
@@ -38,6 +39,12 @@ class FineTuneConfig(Settings):
     head_share: float = setting(0.1, "staged: part of the training for the head alone", flag="")
     layer_decay: float = setting(
         0.9, "rate of each layer of a pre-trained encoder, as a share of the layer above", flag=""
+    )
+    lexical: bool | None = setting(
+        None,
+        "texts: a weight for every run of words and characters beside the network; by default"
+        " unless the encoder is frozen or public",
+        flag="",
     )
     augment: bool = setting(True, "train on moved and turned samples", flag="")
     mixup: float = setting(0.0, "blend pairs of samples: α of the Beta law, 0 for none", flag="")
@@ -81,6 +88,22 @@ class Supervised(Learner):
             self.rate, self.decay = min(1.0, ADAPTERS_RATE * encoder.rate), 1.0
         if self.mode == "frozen":
             self.encoder.requires_grad_(requires_grad=False)
+        self.lexical = self._lexical(config.lexical)
+
+    def _lexical(self, asked: bool | None) -> Lexical | None:
+        """The weights of runs, where they are asked for."""
+        vocabulary = getattr(self.encoder, "vocabulary", None)
+        reads = isinstance(vocabulary, Vocabulary) and not self.task.framewise
+        if asked and not reads:
+            raise UserError(
+                "setting 'finetune.lexical' is true: only answers for whole texts have it.",
+                "Leave it out.",
+            )
+        usual = self.mode != "frozen" and not self.encoder.pretrained
+        if not reads or not (usual if asked is None else asked):
+            return None
+        assert isinstance(vocabulary, Vocabulary)
+        return Lexical(vocabulary, self.task.answered)
 
     def merge(self) -> None:
         """Make what adapters have learned part of the encoder's own weights."""
@@ -130,7 +153,8 @@ class Supervised(Learner):
             assert features.mask is not None
             return blanked(self.task.head(features), features.mask), 1
         if features.members is None:
-            return self.task.head(features.pooled), 1
+            outputs = self.task.head(features.pooled)
+            return outputs if self.lexical is None else outputs + self.lexical(batch.x), 1
         return self.task.head(features.members.flatten(0, 1)), features.members.shape[1]
 
     def trivial_loss(self, batch: Batch) -> float | None:

@@ -93,9 +93,9 @@ class Engine:
         self.planned: Plan | None = plan_for(duration, config, batch_size, len(data))
         self.shards = Shards(learner, config, self.device)
         trained = self.shards.trained
-        rates = self.shards.rates()
+        rates, plain = self.shards.rates(), self.shards.plain()
         self.optimisers: dict[str, Optimizer] = {
-            name: optimisers.build(parameters, config, rates, self.device)
+            name: optimisers.build(parameters, config, rates, self.device, plain)
             for name, parameters in self.shards.players().items()
         }
         self._parameters = {

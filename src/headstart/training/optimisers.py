@@ -7,6 +7,7 @@ Fused where they can be, decay only where it belongs. Some of them average as th
 from __future__ import annotations
 
 import inspect
+from collections.abc import Set
 from typing import Any
 
 import torch
@@ -37,6 +38,7 @@ USUAL_LR = {
     "lion": 3e-4,
 }  # fmt: skip
 USUAL_LR_OTHERS = 1e-3
+PLAIN_LR, PLAIN_EPS = 20.0, 10.0  # of a linear machine whose samples are of length 1
 
 
 def build(
@@ -44,8 +46,12 @@ def build(
     config: TrainingConfig,
     rates: dict[Parameter, float],
     device: torch.device,
+    plain: Set[Parameter] = frozenset(),
 ) -> Optimizer:
     """One optimiser for one player's parameters.
+
+    plain: those that move in proportion to their gradient, where the optimiser can do both: by
+        PLAIN_LR times the mean gradient at its usual rate, at another in proportion.
 
     Raises:
         UserError: no optimiser has that name, its library is not installed, or it does not take
@@ -68,7 +74,11 @@ def build(
     if "fused" in accepted and device.type in ("cpu", "cuda", "mps", "xpu"):
         options.setdefault("fused", True)
     decays = "weight_decay" in accepted
-    groups = _groups(parameters, rates, config.weight_decay if decays else None)
+    groups = _groups(
+        [p for p in parameters if p not in plain], rates, config.weight_decay if decays else None
+    )
+    if own := [p for p in parameters if p in plain]:
+        groups.append(_plain(own, name, options["lr"] / _usual_lr(name, accepted), accepted))
     try:
         optimiser: Optimizer = cls(groups, **options)
     except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
@@ -124,6 +134,23 @@ def _groups(
             group["weight_decay"] = decay if is_matrix else 0.0
         groups.append(group)
     return groups
+
+
+def _plain(
+    parameters: list[Parameter], name: str, share: float, accepted: dict[str, inspect.Parameter]
+) -> dict[str, Any]:
+    """A group of those, at `share` of their usual rate.
+
+    Adam's step is lr · m / (√v + eps): an eps far above every gradient leaves lr / eps · m.
+    """
+    group: dict[str, Any] = {"params": parameters, "rate": 1.0}
+    if name in ("adam", "adamw"):
+        group |= {"lr": PLAIN_LR * PLAIN_EPS * share, "eps": PLAIN_EPS}
+    elif name == "sgd":
+        group |= {"lr": PLAIN_LR / 10 * share}  # its momentum of 0.9 adds up ten gradients
+    if "weight_decay" in accepted:
+        group["weight_decay"] = 0.0
+    return group
 
 
 def set_rate(optimiser: Optimizer, share: float) -> None:

@@ -68,6 +68,10 @@ class Shards:
         """`Learner.rates` of these."""
         return {self._own(p): rate for p, rate in self.trained.rates().items()}
 
+    def plain(self) -> set[Parameter]:
+        """`Learner.plain` of these."""
+        return {self._own(p) for p in self.trained.plain()}
+
     def _own(self, parameter: Parameter) -> Parameter:
         return parameter if self._spread is None else self._spread.own[parameter]
 

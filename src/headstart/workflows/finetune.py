@@ -21,6 +21,7 @@ from headstart.settings import Faults, as_plain, resolve
 from headstart.tasks import mixing
 from headstart.tasks.base import Task
 from headstart.tasks.frames import joined
+from headstart.tasks.lexical import Lexical
 from headstart.tasks.self_training import SelfTraining
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training.engine import Engine, place
@@ -296,6 +297,10 @@ def _engine(
     watchers: list[Watcher],
     around: Around,
 ) -> Engine:
+    for part in pupil.learner.modules():
+        if isinstance(part, Lexical):
+            read = [supply.loaders[n] for n in ("train", REST) if n in supply.loaders]
+            part.count(modality.prepare(x) for one in read for x, _ in one.in_order(512))
     place(pupil.learner, config.training)
     data = pupil.data(supply.loaders)
     engine = Engine(
