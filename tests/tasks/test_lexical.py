@@ -1,6 +1,5 @@
 """Runs and their tf-idf against scikit-learn's, weights that move in proportion, and whole runs."""
 
-import csv
 import itertools
 import re
 
@@ -96,6 +95,17 @@ def test_weights_move_in_proportion_to_their_gradient(optimizer):
         assert float(moved[1] / moved[0]) == pytest.approx(1, rel=0.01)
 
 
+def test_an_exported_graph_would_find_the_same(monkeypatch):
+    """There every row is as wide as it could be, and weights are gathered, not bagged."""
+    lexical, x = read("bpe")
+    lexical.count([x])
+    torch.nn.init.normal_(lexical.weight)
+    said = lexical(x)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    torch.testing.assert_close(lexical(x), said)
+
+
+@pytest.mark.slow
 def test_it_is_part_of_an_exported_graph():
     modality = texts.modality(length=32)
     encoder = texts.small("mlm", "ngram", modality.spec).encoder.eval()
@@ -115,17 +125,18 @@ def test_it_is_part_of_an_exported_graph():
 def test_it_tells_apart_what_a_word_decides_and_comes_back_from_the_folder(tmp_path):
     said = texts.sentences()[:200]
     kinds = ["files" if "path" in text.lower() else "other" for text in said]
-    table = tmp_path / "said.csv"
-    with table.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("text", "kind"), *zip(said, kinds, strict=True)])
+    data = tmp_path / "data"
+    data.mkdir()
+    for split, part in (("train", slice(150)), ("test", slice(150, 200))):
+        (data / f"{split}_text.txt").write_text("\n".join([*said[part], ""]), encoding="utf-8")
+        (data / f"{split}_labels.txt").write_text("\n".join([*kinds[part], ""]))
     settings = tmp_path / "settings.yaml"
     settings.write_text(
         "backbone: {name: ngram, width: 4, buckets: 64}\nmodality: {vocabulary: 400}\n"
     )
     run = hs.finetune(
-        table, text_column="text", target="kind", out=tmp_path / "run", steps=8, batch_size=32,
-        config=settings,
-    )  # fmt: skip
+        data, out=tmp_path / "run", steps=8, batch_size=32, config=settings, baselines=False
+    )
     kept = load_file(tmp_path / "run" / "model.safetensors")
     assert kept["lexical.weight"].any()
     again = hs.load(tmp_path / "run").evaluate()

@@ -11,6 +11,7 @@ from headstart.modalities.augment.words import is_text
 from headstart.modalities.text import Text
 from headstart.objectives.mlm import MLM
 from headstart.report.page import Passage, Word
+from headstart.tasks.lexical import Lexical
 from headstart.types import Batch
 from headstart.workflows.loaded import LoadedRun
 
@@ -99,7 +100,8 @@ def attribution(run: LoadedRun, x: Tensor) -> Tensor:
     """How much the answer for each of `[B, T]` hangs on each token, in 0..1 within a text.
 
     |gradient of the answer's output · embedding| (Li et al., 2016, arXiv:1506.01066; with the
-    input as in Shrikumar et al., 2017, arXiv:1605.01713).
+    input as in Shrikumar et al., 2017, arXiv:1605.01713); weights of runs beside the network say by
+    themselves what they lose with each token.
     """
     learner = run.supervised
     kept: list[Tensor] = []
@@ -114,18 +116,32 @@ def attribution(run: LoadedRun, x: Tensor) -> Tensor:
     try:
         with torch.enable_grad():
             outputs = learner.outputs(Batch(x))
-            outputs.amax(dim=1).sum().backward()  # type: ignore[no-untyped-call]
+            best, best_of = outputs.max(dim=1)
+            best.sum().backward()  # type: ignore[no-untyped-call]
     finally:
         handle.remove()
     gradient = kept[0].grad
     assert gradient is not None
-    score = (gradient * kept[0]).sum(dim=-1).abs().detach()  # [B, T], or [M] without padding
+    score = (gradient * kept[0]).sum(dim=-1).detach()  # [B, T], or [M] without padding
     if score.ndim == 1:
         vocabulary = run.modality.spec.vocabulary
         assert vocabulary is not None
         there = torch.ne(x, vocabulary.pad)
         score = score.new_zeros(x.shape).masked_scatter(there, score)
+    if learner.lexical is not None:
+        score = score + torch.stack(
+            [weighed(learner.lexical, row, int(best)) for row, best in zip(x, best_of, strict=True)]
+        )
+    score = score.abs()
     return score / score.amax(dim=1, keepdim=True).clamp(min=1e-12)
+
+
+@torch.no_grad()
+def weighed(lexical: Lexical, row: Tensor, output: int) -> Tensor:
+    """What the weights of runs lose of an output when each token of `[T]` is hidden: `[T]`."""
+    mask = lexical.vocabulary.mask
+    hidden = row.repeat(len(row), 1).fill_diagonal_(mask)  # [T, T]
+    return lexical(row[None])[0, output] - lexical(hidden)[:, output]
 
 
 def _decided(run: LoadedRun, modality: Text, judged: _Judged) -> list[list[list[Word]]]:

@@ -46,6 +46,7 @@ class Lexical(nn.Module):
 
     def __init__(self, vocabulary: Vocabulary, outputs: int) -> None:
         super().__init__()
+        self.vocabulary = vocabulary
         self.weight = nn.Parameter(torch.zeros(BUCKETS, outputs))
         self.register_buffer("rarity", torch.ones(BUCKETS))
         starts = [
