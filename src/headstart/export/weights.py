@@ -65,7 +65,7 @@ def read(path: Path) -> Graph:
 
 def parts_of(work: Work) -> dict[str, Any]:
     """All that rebuilds the network but its weights, as JSON can hold it."""
-    config = {k: work.config[k] for k in ("backbone", "task") if k in work.config}
+    config: dict[str, Any] = {k: work.config[k] for k in ("backbone", "task") if k in work.config}
     if work.graph.lexical is not None:
         config["lexical"] = True
     return {"state": work.state, "config": config}

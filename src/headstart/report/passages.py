@@ -141,7 +141,9 @@ def weighed(lexical: Lexical, row: Tensor, output: int) -> Tensor:
     """What the weights of runs lose of an output when each token of `[T]` is hidden: `[T]`."""
     mask = lexical.vocabulary.mask
     hidden = row.repeat(len(row), 1).fill_diagonal_(mask)  # [T, T]
-    return lexical(row[None])[0, output] - lexical(hidden)[:, output]
+    whole: Tensor = lexical(row[None])  # [1, K]
+    less: Tensor = lexical(hidden)  # [T, K]
+    return whole[0, output] - less[:, output]
 
 
 def _decided(run: LoadedRun, modality: Text, judged: _Judged) -> list[list[list[Word]]]:
