@@ -10,6 +10,7 @@ from torch.distributions import Normal, kl_divergence
 
 from headstart import backbones, objectives
 from headstart.backbones.stepwise import Stepwise
+from headstart.backbones.windows import lengths
 from headstart.objectives.denoising import keep
 from headstart.objectives.inpainting import holes
 from headstart.objectives.variational import divergence, optimal_gaussian
@@ -135,6 +136,24 @@ def test_reconstructions_keep_shape_and_bounds(objective, backbone, digits):
     if spec.low is not None:
         assert back.min() >= spec.low
         assert back.max() <= spec.high
+
+
+@pytest.mark.parametrize("objective", ["denoising", "inpainting"])
+def test_what_is_spoilt_ends_where_it_ended(objective):
+    """Networks that read recordings tell by what is empty where one ends."""
+    spec = Spec("continuous", (1, 8, 32), low=-2.0, high=2.0, empty=-2.0)
+    encoder = backbones.table.load("audioconv")
+    learner = objectives.table.load(objective)
+    learner = learner(learner.Config(), encoder(encoder.Config(**SMALL["audioconv"]), spec), spec)
+    x = torch.randn(6, 1, 8, 32).clamp(-1.9, 1.9)
+    ends = torch.tensor([1, 5, 12, 20, 31, 32])
+    x[(torch.arange(32) >= ends[:, None])[:, None, None].expand_as(x)] = -2.0
+    seen = []
+    learner.encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0].x))
+    step = learner(Batch(x), player="all", progress=0.5)
+    assert not torch.equal(seen[0], x)
+    assert torch.equal(lengths(seen[0], spec), ends)
+    assert step.loss.isfinite()
 
 
 @pytest.mark.parametrize(

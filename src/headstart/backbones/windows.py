@@ -74,6 +74,14 @@ def lengths(x: Tensor, spec: Spec) -> Tensor:
     return torch.where(filled.any(1), size - behind, 1)
 
 
+def inside(x: Tensor, spec: Spec) -> Tensor | None:
+    """Which columns of `[B, ..., L]` come before each sample's end; None where they have none."""
+    if spec.empty is None:
+        return None
+    before = torch.arange(x.shape[-1], device=x.device) < lengths(x, spec)[:, None]  # [B, L]
+    return before.view(len(x), *[1] * (x.ndim - 2), -1)
+
+
 def mean_and_max(tokens: Tensor, mask: Tensor) -> Tensor:
     """Tokens `[B, T, D]` that are there → their mean and largest, `[B, 2·D]`."""
     weight = mask.unsqueeze(-1)

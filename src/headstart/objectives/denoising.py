@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from headstart import collectives
 from headstart.backbones.base import Backbone
+from headstart.backbones.windows import inside
 from headstart.modalities.augment.swap import swapped
 from headstart.objectives.autoencoder import code_layer
 from headstart.parts.columns import as_samples, blind_loss, likeness
@@ -67,15 +69,20 @@ class Denoising(Learner):
         return Step.sum(weight, reconstruction=error)
 
     def spoil(self, x: Tensor) -> Tensor:
-        """`[B, ...]` with blocks masked and noise added; of mixed samples, values swapped."""
+        """`[B, ...]` with blocks masked and noise added; of mixed samples, values swapped.
+
+        What comes after a sample's end stays empty: noise there would be a part of the sample.
+        """
         if self.spec.kind == "mixed":
             return swapped(x, self.config.mask)[0]
+        clean = x
         if self.config.mask:
             x = x * keep(x, self.config.mask, self.config.block or max(1, x.shape[-1] // 8))
         noise = self.config.noise * collectives.randn_like(x)
         if self.spec.flagged:  # what was measured is no matter of degree
             noise[:, x.shape[1] // 2 :] = 0
-        return x + noise
+        there = inside(clean, self.spec)
+        return x + noise if there is None else torch.where(there, x + noise, clean)
 
     def trivial_loss(self, batch: Batch) -> float:
         """The mean sample's error."""

@@ -74,7 +74,8 @@ class ELECTRA(Learner):
             guess=F.cross_entropy(logits, x[chosen]),
             tell=self.config.weight * F.binary_cross_entropy_with_logits(real, replaced),
         )
-        step.logs["found"] = ((real.detach() > 0) & (replaced > 0)).float().sum() / replaced.sum()
+        found = ((real.detach() > 0) & (replaced > 0)).float().sum()
+        step.logs["found"] = found / replaced.sum().clamp(min=1)
         return step
 
     def _features(self, network: Tokenwise, x: Tensor) -> Tensor:

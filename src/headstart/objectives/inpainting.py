@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from headstart import collectives
 from headstart.backbones.base import Backbone
+from headstart.backbones.windows import inside
 from headstart.objectives.autoencoder import code_layer, mean_sample_loss
 from headstart.parts.decoders import Output, decoder_for
 from headstart.parts.learner import Learner
@@ -51,7 +52,7 @@ class Inpainting(Learner):
             torch.zeros(spec.shape[0] if spec.is_image or spec.is_series else 1)
         )
         self.squeeze, width = code_layer(config.code, encoder)
-        self.flagged = spec.flagged
+        self.spec, self.flagged = spec, spec.flagged
         self.decoder = decoder_for(encoder, width, spec, config.output)
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases
@@ -73,7 +74,10 @@ class Inpainting(Learner):
         return torch.where(hidden, 0.0, batch.x), completed
 
     def _hidden(self, x: Tensor) -> Tensor:
-        return holes(x, self.config.ratio, self.config.block or max(1, x.shape[-1] // 8))
+        """Nothing is hidden after a sample's end: what fills a hole would be a part of it."""
+        hidden = holes(x, self.config.ratio, self.config.block or max(1, x.shape[-1] // 8))
+        there = inside(x, self.spec)
+        return hidden if there is None else hidden & there
 
     def _complete(self, x: Tensor, hidden: Tensor) -> Tensor:
         fill = self.fill.view(-1, *[1] * (x.ndim - 2))  # one value a channel
