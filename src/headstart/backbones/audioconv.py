@@ -1,9 +1,9 @@
 """A small residual convolutional network for log-mel maps, with a token every few frames.
 
-Stages of convolutions halve pitch and, the first of them, time; the very first by a stride, for at
-full resolution memory would cost more than arithmetic. What is left of the pitch axis becomes
-channels, and blocks of wide convolutions along time let each token hear what is around it. In
-training, short recordings share rows (`packing.py`).
+Stages of convolutions halve pitch and, the first of them, time; the very first is one convolution
+with a stride, for at full resolution memory would cost more than arithmetic. What is left of the
+pitch axis becomes channels, and blocks of wide convolutions along time let each token hear what is
+around it. In training, short recordings share rows (`packing.py`).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from headstart.errors import UserError
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Spec
 
-COLOURED = 2  # stages whose statistics tell the voice and the microphone
+COLOURED = 1  # stages whose statistics tell the voice and the microphone
 GRID = 8  # columns: batches of recordings are cut to whole multiples
 
 
 class AudioConvConfig(Settings):
     """Its widths."""
 
-    widths: tuple[int, ...] = setting((16, 32, 64), "channels of each stage")
+    widths: tuple[int, ...] = setting((16, 32, 64), "channels of the stem and of each stage")
     halve_time: int = setting(
         2, "stages, from the first, that halve time as well as pitch", flag=""
     )
@@ -62,9 +62,12 @@ class AudioConv(Framed):
         self.stride = 2 ** min(config.halve_time, len(config.widths))
         self.grid = max(GRID, self.stride)
         self.empty = 0.0 if spec.empty is None else spec.empty
+        # Maps are largest at first: there one convolution must do.
+        by = (2, 2 if config.halve_time else 1)
+        self.stem = _convolution(1, config.widths[0], name, 5, by)
         self.stages = nn.ModuleList(
             Stage(narrow, wide, i < config.halve_time, config)
-            for i, (narrow, wide) in enumerate(pairwise((1, *config.widths)))
+            for i, (narrow, wide) in enumerate(pairwise(config.widths), 1)
         )
         height = spec.shape[1]
         for _ in config.widths:
@@ -89,7 +92,7 @@ class AudioConv(Framed):
         parts = windows(batch.x, self.spec, multiple=GRID if self.training else 0)
         alone = not self.training or self.config.mixstyle > 0 or parts.shape[1] > 1
         rows = padded(parts.x, self.empty, self.grid) if alone else self._packed(parts)
-        h = rows.x.contiguous(memory_format=torch.channels_last)
+        h = self.stem(rows.x.contiguous(memory_format=torch.channels_last))
         for i, stage in enumerate(self.stages):
             h = stage(h)  # [R, K, m, t]
             if self.training and self.config.mixstyle and i < COLOURED:
@@ -108,8 +111,8 @@ class AudioConv(Framed):
         return h
 
     def layers(self) -> list[nn.Module]:
-        """Each stage, what flattens pitch, each block along time."""
-        return [*self.stages, self.flat, *self.context]
+        """The stem, each stage, what flattens pitch, each block along time."""
+        return [self.stem, *self.stages, self.flat, *self.context]
 
 
 class Stage(nn.Module):
@@ -117,12 +120,10 @@ class Stage(nn.Module):
 
     def __init__(self, narrow: int, wide: int, halve_time: bool, config: AudioConvConfig) -> None:
         super().__init__()
-        first = narrow == 1
         by = (2, 2 if halve_time else 1)
-        self.pool = nn.Identity() if first else nn.MaxPool2d(by, ceil_mode=True)
-        self.dropout = nn.Dropout2d(0.0 if first else config.dropout)
-        side, stride = (5, by) if first else (3, (1, 1))
-        self.change = _convolution(narrow, wide, config.activation, side, stride)
+        self.pool = nn.MaxPool2d(by, ceil_mode=True)
+        self.dropout = nn.Dropout2d(config.dropout)
+        self.change = _convolution(narrow, wide, config.activation)
         self.first = _convolution(wide, wide, config.activation)
         self.last = nn.Sequential(
             nn.Conv2d(wide, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide)
