@@ -45,7 +45,7 @@ def path_of(plan: Plan, item: Item) -> Path:
         return plan.folder / "cells" / f"{item.name}.json"
     assert item.source is not None
     if item.kind == "features":
-        return plan.folder / "features" / f"{item.source.name}.npz"
+        return plan.folder / "features" / f"{item.source.file}.npz"
     return item.source.folder / "result.json"
 
 
@@ -57,9 +57,6 @@ def done(plan: Plan, item: Item) -> bool:
     if item.kind == "features":
         with np.load(path) as kept:
             return bool(np.isin(_drawn(plan), kept["asked"]).all())
-    if item.kind == "cell" and item.method and item.method.source and item.method.source.given:
-        cell = json.loads(path.read_text(encoding="utf-8"))
-        return bool(cell.get("start") == str(item.method.source.folder))
     return True
 
 
@@ -192,20 +189,32 @@ class Kitchen:
 
     def _baseline(self, item: Item, name: str) -> dict[str, Any]:
         few = self.plan.dataset.train.take(self.plan.draw(item.labels, item.seed))
+        few, test = self._readable(few), self._readable_test
         assert few.targets is not None
-        assert self.test.targets is not None
+        assert test.targets is not None
         task = self._task(few)
         model = baselines.fit(name, few, self.modality, task, item.seed)
-        outputs = model.outputs(self.test)
-        found: dict[str, Any] = task.figures(outputs, task.encode(self.test.targets, "test"))
+        outputs = model.outputs(test)
+        found: dict[str, Any] = task.figures(outputs, task.encode(test.targets, "test"))
         return found
+
+    def _readable(self, samples: Samples) -> Samples:
+        """Without the damaged ones, which networks leave out too: baselines would see blanks."""
+        if self.plan.config.data.on_bad != "skip":
+            return samples
+        _, bad = self.modality.tensor(samples, on_bad="skip")
+        return samples.take(np.setdiff1d(np.arange(len(samples)), bad))
+
+    @cached_property
+    def _readable_test(self) -> Samples:
+        return self._readable(self.test)
 
     def _probe(self, item: Item, method: Method) -> dict[str, Any]:
         """Features of an encoder that does not move, and the simplest that learns from them."""
         from sklearn.preprocessing import StandardScaler
 
         assert method.source is not None
-        path = self.plan.folder / "features" / f"{method.source.name}.npz"
+        path = self.plan.folder / "features" / f"{method.source.file}.npz"
         with np.load(path) as kept:
             rows, x, test, index = (kept[k] for k in ("rows", "x", "test", "test_rows"))
         mine = np.isin(rows, self.plan.draw(item.labels, item.seed))

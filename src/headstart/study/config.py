@@ -45,6 +45,9 @@ class CompareConfig(Settings):
 # What may change from one call to the next: the cells that are there already stay true.
 FREE = ("labels", "seeds", "objectives", "start", "baselines", "metric", "device")
 
+# Settings of a fine-tuning that a comparison makes for each cell.
+MADE = ("labels", "labels_per_class", "labels_from", "label_seed", "seed", "start", "data", "task")
+
 
 def check(config: CompareConfig) -> None:
     """Raises:
@@ -59,6 +62,14 @@ def check(config: CompareConfig) -> None:
         raise UserError(f"--labels must be above 0: {', '.join(map(str, config.labels))}.")
     if len(set(config.labels)) < len(config.labels):
         raise UserError("--labels names a number twice.")
+    for flag, names in (("objective", config.objectives), ("from", config.start)):
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UserError(f"--{flag} names {twice[0]} twice.")
+    if made := [name for name in MADE if name in config.finetune]:
+        raise UserError(
+            f"--set finetune.{made[0]}: a comparison says itself what each run learns from.",
+            "See --labels, --seeds, --from and --task.",
+        )
     if config.minutes is not None and config.steps is not None:
         raise UserError("give one of steps and minutes, not both.")
     if config.minutes is not None and (config.pretrain_steps or config.pretrain_minutes):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -39,6 +41,13 @@ class Source:
     backbone: dict[str, Any]
     modality: dict[str, Any]
 
+    @property
+    def file(self) -> str:
+        """What its files are called: by what it is, whatever it is called beside others."""
+        if not self.given:
+            return _slug(self.name)
+        return f"{_slug(self.folder.resolve().name)}-{_digest(str(self.folder))}"
+
 
 @dataclass(frozen=True)
 class Method:
@@ -50,6 +59,16 @@ class Method:
     twin: str | None = None
     backbone: str = ""  # of a network from scratch, as JSON
     modality: str = ""
+
+    @property
+    def file(self) -> str:
+        """What its files are called, as `Source.file`: comparisons are extended in any order."""
+        if self.way == "scratch":
+            return f"from-scratch-{_digest(self.backbone + self.modality)}"
+        if self.source is None:
+            return _slug(self.name)
+        probe = "" if self.way == "fine-tuned" else f"-{_slug(self.way)}"
+        return self.source.file + probe
 
 
 @dataclass(frozen=True)
@@ -88,6 +107,7 @@ class Plan:
             labels=None if labels == ALL else int(labels),
             per_class=None,
             seed=seed,
+            equal=self.config.finetune.get("label_draw", "equal") == "equal",
         )
         return np.sort(np.concatenate([chosen.train, chosen.validation]))
 
@@ -104,7 +124,9 @@ def make(config: CompareConfig, folder: Path, modality: Component, dataset: Data
     if "test" not in dataset.splits or not dataset.splits["test"].has_label.any():
         raise UserError(f"the test split of {dataset.source} has no labels to compare by.")
     sources = [_own(name, config, folder, modality) for name in config.objectives]
-    sources += [_given(Path(path), [s.name for s in sources]) for path in config.start]
+    for path in config.start:
+        taken = {s.name for s in sources} | set(baselines.table)
+        sources.append(_given(Path(path), taken, dataset))
     methods = _methods(config, sources, modality, dataset.kind, framewise=_framewise(task))
     plan = Plan(config, folder, dataset, task, sources, methods, [])
     for labels in config.labels:
@@ -153,13 +175,22 @@ def _own(name: str, config: CompareConfig, folder: Path, modality: Component) ->
     return Source(name, folder / "pretrained" / name, False, network.plain(), modality.plain())
 
 
-def _given(path: Path, taken: list[str]) -> Source:
-    raw = RunFolder.open(path).read_config()
+def _given(path: Path, taken: Collection[str], dataset: Dataset) -> Source:
+    run = RunFolder.open(path)
+    raw = run.read_config()
     if raw.get("command") != "pretrain":
         raise UserError(f"--from {path} is no pre-training run.")
-    name = path.resolve().name
-    if name in taken:
-        name = f"{path.resolve().parent.name}-{name}"
+    kind = run.read_preprocessing().get("modality")
+    if kind != dataset.kind:
+        raise UserError(
+            f"--from {path} was pre-trained on data of kind '{kind}'; {dataset.source} is of kind"
+            f" '{dataset.kind}'."
+        )
+    parts = path.resolve().parts
+    name = parts[-1]
+    for i in range(2, len(parts) + 1):  # runs/a/encoder beside runs/b/encoder
+        if name in taken:
+            name = "-".join(parts[-i:]).replace("/", "")
     return Source(name, path, True, raw["backbone"], raw["modality"])
 
 
@@ -210,21 +241,25 @@ def _items(plan: Plan) -> list[Item]:
         return () if source.name in there else (f"pretrain-{source.name}",)
 
     if any(m.way == "linear probe" for m in plan.methods):
-        found += [Item(f"features-{s.name}", "features", after(s), s) for s in plan.sources]
+        found += [Item(f"features-{s.file}", "features", after(s), s) for s in plan.sources]
     for labels in plan.config.labels:
         for seed in range(plan.config.seeds):
             for method in plan.methods:
                 needs: tuple[str, ...] = ()
                 if method.source is not None:
                     probed = method.way != "fine-tuned"
-                    needs = (f"features-{method.source.name}",) if probed else after(method.source)
-                name = f"{_slug(method.name)}-{labels}-{seed}"
+                    needs = (f"features-{method.source.file}",) if probed else after(method.source)
+                name = f"{method.file}-{labels}-{seed}"
                 found.append(Item(name, "cell", needs, None, method, labels, seed))
     return found
 
 
 def _slug(name: str) -> str:
     return re.sub(r"[^\w]+", "-", name).strip("-")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def modality_of(config: CompareConfig, dataset: Dataset) -> Component:

@@ -33,8 +33,9 @@ def finished(plan: Plan) -> list[dict[str, Any]]:
     found = []
     for item in plan.items:
         path = cells.path_of(plan, item)
-        if item.kind == "cell" and path.exists():
-            found.append(json.loads(path.read_text(encoding="utf-8")))
+        if item.kind == "cell" and item.method and path.exists():
+            cell = json.loads(path.read_text(encoding="utf-8"))
+            found.append({**cell, "method": item.method.name})  # as it is called beside others now
     return found
 
 
@@ -51,7 +52,8 @@ def gather(plan: Plan) -> dict[str, Any]:
     """Everything a comparison says, as JSON can hold it; the verdict is added by `verdict`."""
     kept = finished(plan)
     metric = metric_of(plan)
-    known = sorted({name for cell in kept for name in cell["figures"]})
+    numbers = {n for cell in kept for n, v in cell["figures"].items() if isinstance(v, int | float)}
+    known = sorted(numbers - {"n"})
     if kept and metric not in known:
         from headstart.errors import unknown
 

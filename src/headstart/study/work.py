@@ -17,12 +17,13 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from headstart.errors import UserError
+from headstart.errors import InterruptedRunError, UserError
 from headstart.study import cells
 from headstart.study.cells import Kitchen
 from headstart.study.plan import Item, Plan
 
 PAUSE = 0.5  # seconds between looks at what others have done
+GRACE = 20.0  # seconds that each process has to save after an interruption
 
 
 class Board(Protocol):
@@ -93,9 +94,14 @@ def together(
             time.sleep(PAUSE)
             if any(process.exitcode for process in team):
                 break
-    finally:
+    except KeyboardInterrupt:
+        # A terminal tells them too. They save and stop; a second signal would not let them save.
         for process in team:
-            if process.is_alive() and any(p.exitcode for p in team):
+            process.join(GRACE)
+        raise
+    finally:  # who is alive still is so after a mistake of another, or a signal to this one alone
+        for process in team:
+            if process.is_alive():
                 process.terminate()
         for process in team:
             process.join()
@@ -141,5 +147,7 @@ def _one(folder: Path, again: Callable[[Path], Plan], threads: int, told: Any) -
     except UserError as error:
         told.put((error.message, error.hints))
         raise SystemExit(2) from None
+    except InterruptedRunError as error:
+        raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
