@@ -53,3 +53,13 @@ def test_worth_of_labels_on_a_line_over_the_logarithm():
     assert worth(counts, curve, 0.6, smaller=True).side == "fewer"
     # More labels are not taken to be worse: the dip at 100 counts from there on.
     assert worth(counts, [0.5, 0.1, 0.3], 0.1, smaller=True).labels == pytest.approx(100)
+
+
+def test_rounding_errors_make_no_ranks():
+    """Of 0.01 four times over, which floating point makes two numbers: all ranks tie."""
+    ones, others = [0.91, 0.81, 0.77, 0.34], [0.9, 0.8, 0.76, 0.35]
+    assert len({abs(a - b) for a, b in zip(ones, others, strict=True)}) == 2
+    found = paired(ones, others)
+    assert found.signed_rank == pytest.approx(signed_rank([1, 1, 1, -1])) == 10 / 16
+    same = paired([0.1 + 0.2, 0.5], [0.3, 0.5])
+    assert (same.difference, same.p, same.signed_rank) == (0.0, 1.0, 1.0)

@@ -95,3 +95,22 @@ def test_one_draw_is_no_test():
 @pytest.mark.parametrize(("metric", "text"), [("error", "0.12 %"), ("rmse", "0.00123")])
 def test_figures_are_written_for_people(metric, text):
     assert kind_of(metric).write(0.00123) == text
+
+
+@pytest.mark.parametrize("metric", ["unit_error_rate", "word_error_rate", "interval_width"])
+def test_fewer_errors_are_better_by_whatever_name(metric):
+    assert kind_of(metric).smaller
+
+
+def test_what_means_alone_say_is_not_sold_as_found_out():
+    there = found({n: [v / 2 for v in vs] for n, vs in SCRATCH.items()})
+    best = [{**p, "mean": 0.001} for p in there["methods"][1]["points"]]
+    there["methods"] += [
+        {"name": "hog", "way": "baseline", "source": None, "twin": "from scratch", "points": best},
+        {"name": "probe", "way": "linear probe", "source": "vicreg", "twin": "x", "points": best},
+    ]
+    frozen = verdict(there)["sentences"][-1]
+    there["methods"].pop()
+    classical = verdict(there)["sentences"][-1]
+    assert frozen.startswith("By the means alone, untested: a frozen encoder")
+    assert classical.startswith("By the means alone, untested: a classical model")

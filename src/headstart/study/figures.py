@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SMALLER = frozenset({"error", "mse", "rmse", "mae", "loss", "ece", "wer", "cer"})
-UNBOUNDED = frozenset({"mse", "rmse", "mae", "loss", "r2"})
+RATES = ("unit_error_rate", "word_error_rate", "character_error_rate")
+ERRORS = ("mse", "rmse", "mae", "mean_predictor_mse", "loss")
+SMALLER = frozenset({"error", "ece", "interval_width", *RATES, *ERRORS})
+UNBOUNDED = frozenset({"r2", "interval_width", "labels_per_sample", "units", "words", *ERRORS})
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ def kind_of(metric: str) -> Kind:
 def in_words(metric: str) -> str:
     """`macro_f1` → `macro F1`."""
     known = {"macro_f1": "macro F1", "r2": "R²", "rmse": "root mean squared error"}
-    known |= {"mse": "mean squared error", "mae": "mean absolute error", "wer": "word error rate"}
-    known |= {"cer": "character error rate", "ece": "calibration error"}
+    known |= {"mse": "mean squared error", "mae": "mean absolute error"}
+    known |= {"ece": "calibration error"}
     return known.get(metric, metric.replace("_", " "))
 
 

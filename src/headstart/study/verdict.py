@@ -2,7 +2,7 @@
 
 A difference is said to be one where the paired t test over draws, corrected by Holm for all
 fine-tuned comparisons of the study, puts it below 5 %. Everything else 'makes no difference that
-so many draws could show': never more than that.
+so many draws could show': never more than that. What is read off means alone is said to be so.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _about(found: dict[str, Any], name: str, outcomes: list[tuple[int, Outcome]]
     if not kinds & {"helps", "hurts"}:
         parts = "; ".join(_change(found, name, n, "same") for n, _ in outcomes)
         return f"Pre-training by {name} does not help here: {parts}."
-    if kinds & {"helps"} == set():
+    if "helps" not in kinds:
         parts = "; ".join(_change(found, name, n, o) for n, o in outcomes if o == "hurts")
         return f"Pre-training by {name} does not help here, it harms: {parts}."
     changes = [_change(found, name, n, o) for n, o in outcomes if o in ("helps", "hurts")]
@@ -205,9 +205,9 @@ def _probes(found: dict[str, Any], names: list[str]) -> list[str]:
                     f"with {point['labels']:,} labels {best[0]} gives {kind.write(best[1])},"
                     f" fine-tuning {kind.write(mine[1])}"
                 )
-    return (
-        [f"A frozen encoder does better than a fine-tuned one: {'; '.join(said)}."] if said else []
-    )
+    if not said:
+        return []
+    return [f"By the means alone, untested: a frozen encoder does better: {'; '.join(said)}."]
 
 
 def _rivals(found: dict[str, Any]) -> list[str]:
@@ -222,7 +222,9 @@ def _rivals(found: dict[str, Any]) -> list[str]:
                 f"with {point['labels']:,} labels {best[0]} gives {kind.write(best[1])}, the best"
                 f" network ({other[0]}) {kind.write(other[1])}"
             )
-    return [f"A classical model does better than all networks: {'; '.join(said)}."] if said else []
+    if not said:
+        return []
+    return [f"By the means alone, untested: a classical model does best: {'; '.join(said)}."]
 
 
 def _best(found: dict[str, Any], names: list[str], labels: int) -> tuple[str, float] | None:
