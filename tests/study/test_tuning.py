@@ -17,13 +17,14 @@ import headstart as hs
 from headstart.cli import main
 from headstart.data.dataset import Dataset, Samples
 from headstart.errors import UserError
+from headstart.runs.folder import RunFolder
 from headstart.settings.files import read_yaml
 from headstart.study import tuning_spaces as spaces
 from headstart.study.tuning import tune
 from headstart.study.tuning_config import TuneConfig
 from headstart.study.tuning_journal import JOURNAL, Journal
 from headstart.study.tuning_spaces import NONE, Choice, Knob, Span
-from headstart.study.tuning_trial import Reporter, folds
+from headstart.study.tuning_trial import Bench, Reporter, folds
 from headstart.workflows import assemble
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.request import config_of
@@ -153,6 +154,12 @@ def test_too_few_labels_for_folds_are_refused():
     config = config_of(FinetuneConfig, {"labels": 4})
     with pytest.raises(UserError, match="too few to judge"):
         folds(config, dataset_of(), 3, classes=True)
+
+
+def test_a_training_that_went_astray_is_a_trial_that_failed(tmp_path):
+    (tmp_path / "progress.jsonl").write_text('{"step": 1, "validation": {"mse": null}}\n')
+    with pytest.raises(UserError, match="went astray"):
+        Bench([], "mse")._last(RunFolder(tmp_path))
 
 
 def test_test_split_is_read_by_nothing(tmp_path, no_page):

@@ -13,6 +13,7 @@ from headstart.report.page import style
 from headstart.runs.atomic import write_text
 from headstart.settings import as_plain
 from headstart.settings.files import read_yaml, to_yaml
+from headstart.study.commands import data_flags
 from headstart.study.comparison_curves import drawn
 from headstart.study.config import CompareConfig
 from headstart.study.figures import Kind, in_words, kind_of, probability
@@ -180,26 +181,35 @@ def commands(config: CompareConfig, folder: Path) -> list[tuple[str, str]]:
     """What to type: the comparison again, and its best-known parts one by one."""
     data = shlex.quote(config.data.path)
     labels = ",".join(map(str, config.labels))
-    again = f"headstart compare {data} --config {folder}/{ASKED} --out NEW"
+    again = f"headstart compare {data} --config {shlex.quote(str(folder / ASKED))} --out NEW"
     flags = [f"--labels {labels}", f"--seeds {config.seeds}"]
     if config.objectives:
         flags.append(f"--objective {','.join(config.objectives)}")
     flags += [f"--from {shlex.quote(path)}" for path in config.start]
+    if config.baselines is not None:
+        flags.append(f"--baselines {','.join(config.baselines) or 'none'}")
+    if config.metric != "auto":
+        flags.append(f"--metric {shlex.quote(config.metric)}")
     names = ("steps", "minutes", "pretrain_steps", "pretrain_minutes")
     lengths = {name: getattr(config, name) for name in names}
-    flags += [f"--{n.replace('_', '-')} {v:g}" for n, v in lengths.items() if v is not None]
-    if config.task:
-        flags.append(f"--task {config.task['name']}")
-    columns = ("target", "text_column", "file_column", "train", "validation", "test")
-    given = {name: getattr(config.data, name) for name in columns}
-    flags += [f"--{n.replace('_', '-')} {shlex.quote(v)}" for n, v in given.items() if v]
-    more = config.pretrain or config.finetune or config.backbone
+    flags += [f"--{n.replace('_', '-')} {v}" for n, v in lengths.items() if v is not None]
+    flags += [
+        f"--{flag} {shlex.quote(part['name'])}"
+        for flag, part in (("task", config.task), ("backbone", config.backbone))
+        if part.keys() == {"name"}
+    ]
+    flags += (read := data_flags(config.data))
+    more = [config.pretrain, config.finetune]
+    more += [part for part in (config.task, config.backbone) if part.keys() - {"name"}]
     said = [("with the same settings, from the file", again)]
-    if not more:
+    if not any(more):
         said.append(("the same by flags", f"headstart compare {data} {' '.join(flags)} --out NEW"))
     for name in config.objectives:
-        run = folder / "pretrained" / name
+        run = shlex.quote(str(folder / "pretrained" / name))
         said.append(
-            (f"use what {name} learned", f"headstart finetune {data} --from {run} --out RUN")
+            (
+                f"use what {name} learned",
+                " ".join([f"headstart finetune {data}", *read, f"--from {run} --out RUN"]),
+            )
         )
     return said

@@ -22,6 +22,7 @@ from headstart.errors import UserError
 from headstart.modalities.base import Modality
 from headstart.settings import Duration, Faults
 from headstart.settings.sizes import in_words
+from headstart.study.commands import data_flags
 from headstart.training import devices
 from headstart.workflows import assemble, bakeoff
 from headstart.workflows.assemble import Component, Say
@@ -240,10 +241,7 @@ def _commands(made: Recommendation, data: DataConfig) -> list[str]:
     """To paste: pre-training, fine-tuning, and the comparison that says whether it paid."""
     facts = made.facts
     source = shlex.quote(data.path)
-    columns = ("target", "text_column", "file_column")
-    flags = "".join(
-        f" --{n.replace('_', '-')} {shlex.quote(v)}" for n in columns if (v := getattr(data, n))
-    )
+    flags = "".join(f" {flag}" for flag in data_flags(data))
     task = " --task regression" if facts["task"] == "regression" else ""
     few = facts["labels"] < facts["samples"] and _few(facts)
     rest = {"image": " --unlabelled self-train", "table": " --unlabelled vat"}
@@ -254,7 +252,8 @@ def _commands(made: Recommendation, data: DataConfig) -> list[str]:
         " --out runs/pretrained"
     )
     if facts["labels"] == 0:
-        return [begin, f"headstart label {source} --help"]
+        label = f"headstart label runs/pretrained {source}{flags} --count 100 --out labels.csv"
+        return [begin, label]
     budgets = _budgets(facts)
     return [
         begin,

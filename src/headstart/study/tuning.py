@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -191,11 +192,11 @@ class Search:
 
     def _commands(self) -> list[str]:
         """What trains with the best settings."""
-        last = f"headstart finetune --config {self.out / BEST} --out RUN"
+        last = f"headstart finetune --config {quote(str(self.out / BEST))} --out RUN"
         if self.objective is None:
             return [last]
-        first = f"headstart pretrain --config {self.out / BEST_PRETRAINING}"
-        return [f"{first} --out {self.out / PRETRAINED}", last]
+        first = f"headstart pretrain --config {quote(str(self.out / BEST_PRETRAINING))}"
+        return [f"{first} --out {quote(str(self.out / PRETRAINED))}", last]
 
     def importance(self) -> dict[str, float]:
         """Share of the spread of values that each setting explains; {} where too little is known.

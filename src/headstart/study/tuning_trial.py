@@ -194,4 +194,7 @@ class Bench:
     def _last(self, folder: RunFolder) -> float:
         # The last weights, not the best: a lucky validation on the way is no merit of settings.
         lines: list[dict[str, Any]] = [r for r in folder.read_progress() if "validation" in r]
-        return float(lines[-1]["validation"][self.metric])
+        value = lines[-1]["validation"][self.metric]
+        if value is None:  # JSON has no infinity
+            raise UserError(f"the validation {self.metric} is no number: training went astray.")
+        return float(value)
