@@ -4,6 +4,7 @@ import http.client
 import json
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,12 @@ def test_damaged_line_is_named(tmp_path):
     (tmp_path / LINES).write_text('{"name": "a", "label": "cat"}\nnonsense\n')
     with pytest.raises(UserError, match="line 2 is damaged"):
         Notebook(tmp_path)
+
+
+def test_what_looks_like_the_end_of_a_line_is_none(tmp_path):
+    book = Notebook(tmp_path)
+    book.say("one\u2028two\x85three", "cat")
+    assert Notebook(tmp_path).labels == book.labels
 
 
 def test_undo_of_nothing_is_nothing(tmp_path):
@@ -159,9 +166,12 @@ def test_labels_skips_and_undo_by_request(server, session):
     assert back["sample"]["name"] == name
     assert back["labels"] == first["labels"]
     assert asked(server, "train", {})[0] == 409  # no two classes yet
+    for label in ("two\u2028lines", "\ud800", "\x85", " "):
+        assert asked(server, "say", {"name": name, "label": label})[0] == 409
+    assert asked(server, "state")[0] == 200
 
 
-def test_labels_lead_to_a_model_and_the_next_batch(session):
+def test_labels_lead_to_a_model_and_the_next_batch(session, tmp_path):
     train = session.dataset.train
     truth = {train.name(i): str(train.targets[i]) for i in range(len(train))}
     while (sample := session.state()["sample"]) is not None:
@@ -179,6 +189,9 @@ def test_labels_lead_to_a_model_and_the_next_batch(session):
     again = Session(session.folder, session.plan)
     assert again.notebook.labels == session.notebook.labels
     assert again.pool.answers is not None
+    model = str(session.folder / "runs/1")  # a labelling may begin with what knows classes
+    begun = Session(tmp_path / "next", replace(session.plan, run=model))
+    assert set(begun._guesses.values()) <= set(truth.values())
     with pytest.raises(UserError, match="labelling of another data"):
         Session(session.folder, Plan(session.plan.run, config_of(DataConfig, {"path": "mnist"})))
 

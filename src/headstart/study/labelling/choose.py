@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,13 +36,14 @@ class Pool:
     """Samples of train that may be labelled, and what a run sees in them.
 
     samples: `[N]`, the readable ones; features: `[N, D]`; answers: `[N, K]` or None.
-    of: how many samples train has.
+    of: how many samples train has; classes: what answers are of, K of them.
     """
 
     samples: Samples
     features: Tensor
     answers: Tensor | None
     of: int
+    classes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self.names = [self.samples.name(i) for i in range(len(self.samples))]
@@ -101,9 +102,9 @@ def pool_of(
             if isinstance(run.task, Classification):
                 answers.append(run.task.probabilities(run.outputs(x)))
         samples = supply.readable("pool")
-    return Pool(
-        samples, torch.cat(features), torch.cat(answers) if answers else None, len(train)
-    )  # fmt: skip
+    classes = [str(name) for name in run.task.classes] if answers else ()  # type: ignore[union-attr]
+    said = torch.cat(answers) if answers else None
+    return Pool(samples, torch.cat(features), said, len(train), classes)
 
 
 def choose_labels(

@@ -38,7 +38,7 @@ class Notebook:
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(f"{self._path}, line {number} is damaged: {error}.") from error
 
-    def _whole_lines(self) -> list[str]:
+    def _whole_lines(self) -> list[bytes]:
         if not self._path.exists():
             return []
         data = self._path.read_bytes()
@@ -46,7 +46,8 @@ class Notebook:
         if len(whole) < len(data):
             with self._path.open("r+b") as file:
                 file.truncate(len(whole))
-        return whole.decode("utf-8").splitlines()
+        # Not `splitlines`: U+2028 and its like end no line of JSON.
+        return whole.split(b"\n")[:-1]
 
     def _take(self, entry: dict[str, Any]) -> None:
         if "undo" in entry:

@@ -123,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> dict[str, Any] | None:
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MOST_BYTES:
+        if not (length.isascii() and length.isdigit()) or int(length) > MOST_BYTES:
             self.close_connection = True
             self._refuse(HTTPStatus.BAD_REQUEST, "a short body of JSON is expected")
             return None

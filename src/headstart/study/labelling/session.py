@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from headstart.workflows.request import config_of
 BATCH = 20
 ASKED = "labelling.yaml"
 MOST_CLASSES = 60  # that are offered unasked
+NO_TEXT = ("Cc", "Cs", "Zl", "Zp")  # of characters: control, half of a pair, ends of lines
 KEYS = "1234567890qwetyopasdfghjklzxcvbnm"  # without those of undo, replay and skip
 
 
@@ -145,14 +147,9 @@ class Session:
 
     def _guessed(self, rows: Sequence[int]) -> dict[str, str]:
         assert self.pool.answers is not None
-        classes = self._model_classes
+        classes = self.pool.classes
         best = self.pool.answers[list(rows)].argmax(dim=1).tolist()
         return {self.pool.names[i]: classes[k] for i, k in zip(rows, best, strict=True)}
-
-    @property
-    def _model_classes(self) -> list[str]:
-        state = RunFolder(self._finished()[-1]).read_preprocessing()
-        return [str(name) for name in state["task"]["classes"]]
 
     # ---------------------------------------------------------------- what the page does
 
@@ -199,7 +196,7 @@ class Session:
                 raise UserError("that sample is not in front any more: the page shows the next.")
             if label is not None:
                 label = label.strip()
-                if not label or len(label) > 200 or any(ord(c) < 32 for c in label):
+                if not label or len(label) > 200 or any(category(c) in NO_TEXT for c in label):
                     raise UserError("a label is a short piece of text.")
                 if label not in self.classes:
                     self.classes.append(label)
