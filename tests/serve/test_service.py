@@ -20,11 +20,13 @@ from starlette.testclient import TestClient
 import headstart as hs
 import texts
 from headstart.cli import main
+from headstart.errors import UserError
 from headstart.serve.app import build
 from headstart.serve.batching import Batcher, FullError
 from headstart.serve.config import ServeConfig
 from headstart.serve.guard import Guard, Pace, Refusal
 from headstart.serve.metrics import Metrics
+from headstart.serve.reading import _number
 from headstart.settings import Size
 from headstart.workflows.loaded import load_run
 
@@ -158,6 +160,25 @@ def test_rows_are_told_by_their_columns(tmp_path):
         assert client.post("/predict", json={"inputs": [{}]}).status_code == 200
 
 
+def test_rows_of_numbers_are_shown_as_they_are_sent(tmp_path):
+    x = np.random.default_rng(0).normal(5000, 2000, (60, 3))
+    np.savez(tmp_path / "rows.npz", x=x, y=(x[:, 0] > 5000).astype(int))
+    run = hs.finetune(tmp_path / "rows.npz", steps=2, out=tmp_path / "run")
+    app = build(load_run(run.path), ServeConfig(neighbours=50))
+    with TestClient(app, base_url=HOME) as client:
+        shown = client.get("/about").json()["examples"][0]
+        assert list(shown["row"].values()) in x.tolist()
+        for route in ("predict", "embed", "explain"):
+            said = client.post(f"/{route}", json={"inputs": [[1e300, 1.0, 1.0]]})
+            assert said.status_code == 422
+            assert "input 1 has no answer" in said.json()["error"]
+
+
+def test_numbers_that_no_column_holds_are_refused():
+    with pytest.raises(UserError, match="too large"):
+        _number(10**400)
+
+
 def test_what_waits_goes_in_one_pass_and_too_much_is_refused():
     passes = []
 
@@ -253,6 +274,28 @@ def test_a_token_is_asked_of_all_who_come_from_elsewhere():
     assert refused["status"] == 401
     right = [(b"authorization", b"Bearer a long secret")]
     assert asyncio.run(asked(guard, [part(1, more=False)], headers=right))["status"] == 200
+
+
+def test_guesses_at_a_token_are_counted_as_requests_are():
+    guard = guarded(host="0.0.0.0", token="a long secret", rate=0.5)
+    wrong = [(b"authorization", b"Bearer a long guess")]
+    said = [asyncio.run(asked(guard, [], headers=wrong))["status"] for _ in range(2)]
+    assert said == [401, 429]
+
+
+def test_bodies_count_while_they_are_read(monkeypatch):
+    from headstart.serve import guard as module
+
+    monkeypatch.setattr(module, "MOST_BODIES", 2)
+    guard = guarded(max_body=Size(1000), rate=0)
+
+    async def together():
+        slow = [[part(900, more=True), part(50, more=False)] for _ in range(3)]
+        return await asyncio.gather(*[asked(guard, parts, pause=0.01) for parts in slow])
+
+    said = [one["status"] for one in asyncio.run(together())]
+    assert sorted(said) == [200, 200, 503]
+    assert guard._held == 0
 
 
 def test_other_hosts_names_are_not_answered_on_loopback():

@@ -16,14 +16,15 @@ from headstart.serve.showing import ink
 from headstart.workflows.loaded import LoadedRun
 
 TRIED = 6  # training samples that the page offers
+SHOWN = ("accuracy", "macro_f1", "mse", "mae")  # figures of the test
 MOST_VALUES = 200  # of a category that a form lists
 
 
 def about(run: LoadedRun, memory: Memory | None, why: str) -> dict[str, Any]:
     """Everything, as JSON can hold it. why: there is no memory."""
     state = run.modality.state()
-    test = run.result.get("test", {})
-    figures = {k: test[k] for k in ("accuracy", "macro_f1", "mse", "mae") if k in test}
+    test = run.result.get("test") or {}
+    figures = {k: v for k in SHOWN if (v := test.get(k)) is not None}
     some = np.random.default_rng(1)
     examples: list[dict[str, Any]] = []
     if memory is not None:

@@ -86,7 +86,7 @@ def build(run: LoadedRun, config: ServeConfig) -> App:
     app.add_exception_handler(FullError, _full)
     app.add_exception_handler(TimeoutError, _late)
     service = Service(run, config, batcher, memory)
-    known = about.about(run, memory, why)
+    known = finite(about.about(run, memory, why))
     _pages(app)
     _told(app, metrics, known)
     _asked(app, service)
@@ -116,6 +116,7 @@ class Service:
             features = await self._in_time(self.batcher(x))
         else:
             features = await self._in_time(self.batcher.call(lambda: self.run.embeddings(x)))
+        _check_finite(features)
         return Embeddings(embeddings=features.tolist())
 
     async def explain(self, request: Request) -> JSONResponse:
@@ -142,6 +143,8 @@ class Service:
 
     def _answers(self, outputs: Tensor) -> list[dict[str, Any]]:
         assert self.run.task is not None
+        if not self.run.task.framewise:  # there NaN stands for frames that a sample has not
+            _check_finite(outputs)
         columns = self.run.task.columns(outputs)
         return [
             _gathered({name: _plain(values[i]) for name, values in columns.items()})
@@ -178,6 +181,19 @@ class Service:
             item.model_dump(by_alias=True) if isinstance(item, BaseModel) else item
             for item in made.inputs
         ]
+
+
+def _check_finite(outputs: Tensor) -> None:
+    """Raises:
+    Refused: a sample has no answer: numbers so large that they overflow.
+    """
+    wrong = ~outputs.flatten(1).isfinite().all(dim=1)
+    if wrong.any():
+        raise Refused(
+            422,
+            f"input {int(wrong.nonzero()[0]) + 1} has no answer: its numbers are too large.",
+            "Send what resembles the training samples.",
+        )
 
 
 async def _from_form(request: Request) -> list[Any]:

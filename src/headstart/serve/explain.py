@@ -8,7 +8,7 @@ weighed by gradient times embedding, as the report does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
 from headstart.modalities.image import Image
+from headstart.modalities.numeric import Numeric
 from headstart.modalities.series import Series
 from headstart.modalities.text import Text
 from headstart.serve.showing import Shown, show
@@ -69,7 +70,10 @@ class Memory:
         targets = self.samples.targets
         known = targets is not None and bool(self.samples.has_label[i])
         target = _plain(targets[i]) if known and targets is not None else None
-        raw = _raw(self.samples, i)
+        raw, modality = _raw(self.samples, i), cast("Any", run.modality)
+        if isinstance(modality, Numeric):  # as they are asked for, not standardised
+            numbers = np.asarray(self.samples.inputs)[i]
+            raw = {f"column {j + 1}": _cell(value) for j, value in enumerate(numbers)}
         said: Shown = show(run.modality, self.x[i], raw)
         return {"name": self.samples.name(i), "target": target, **said}
 

@@ -74,23 +74,24 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *HEADERS]
             await send(message)
 
-        held = 0
+        body = bytearray()
         try:
             self._check(scope)
-            body = await self._body(scope, receive)
-            held = len(body)
-            self._held += held
-            await self._app(scope, _given(body, receive), sending)
+            await self._read(scope, receive, body)
+            await self._app(scope, _given(bytes(body), receive), sending)
         except Refusal as refusal:
             if not began:
                 await _say(refusal, sending)
         finally:
-            self._held -= held
+            self._held -= len(body)
             path = scope["path"] if scope["path"] in self._paths else "other"
             self._metrics.answered(path, status, time.monotonic() - begun)
 
     def _check(self, scope: Scope) -> None:
         headers = {name.lower(): value for name, value in scope["headers"]}
+        if scope["path"] != "/health":  # before the token: guesses are requests too
+            client = scope.get("client") or ("?",)
+            self._pace.step(str(client[0]))
         if self._config.local and not self._config.token:
             host = headers.get(b"host", b"").decode("latin-1")
             name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -101,35 +102,34 @@ class Guard:
             wanted = f"Bearer {self._config.token}".encode()
             if not hmac.compare_digest(given, wanted):
                 raise Refusal(401, "a token is needed: send Authorization: Bearer TOKEN")
-        if scope["path"] != "/health":
-            client = scope.get("client") or ("?",)
-            self._pace.step(str(client[0]))
         told = headers.get(b"content-length", b"0")
         if not told.isdigit():
             raise Refusal(400, "Content-Length is no number")
         if len(told) > 15 or int(told) > self._config.max_body.amount:
             raise self._too_large()
-        if self._held > MOST_BODIES * self._config.max_body.amount:
-            raise Refusal(503, "too many requests are being read", 1.0)
 
     def _too_large(self) -> Refusal:
         return Refusal(413, f"the request is larger than {self._config.max_body}")
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _read(self, scope: Scope, receive: Receive, body: bytearray) -> None:
+        """Fill `body`; what it holds counts among what is held from its first byte on."""
         if scope["method"] in ("GET", "HEAD"):
-            return b""
-        body = bytearray()
+            return
         try:
             async with asyncio.timeout(self._config.body_seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Refusal(400, "the request ended before its body")
-                    body += message.get("body", b"")
+                    part = message.get("body", b"")
+                    body += part
+                    self._held += len(part)
                     if len(body) > self._config.max_body.amount:
                         raise self._too_large()
+                    if self._held > MOST_BODIES * self._config.max_body.amount:
+                        raise Refusal(503, "too many requests are being read", 1.0)
                     if not message.get("more_body", False):
-                        return bytes(body)
+                        return
         except TimeoutError:
             raise Refusal(
                 408, f"the body took longer than {self._config.body_seconds:g} s to arrive"
@@ -181,7 +181,7 @@ async def _say(refusal: Refusal, send: Send) -> None:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(refusal.wait))))
     if refusal.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if refusal.status in (400, 408, 413):
+    if refusal.status in (400, 408, 413, 503):  # a body may not have been read to its end
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -294,7 +294,7 @@ function forNumbers(input, series) {
     if (lines.flat().some((v) => Number.isNaN(v))) return problem(new Error("One of these is no number."));
     askJson(series ? lines : lines.flat());
   });
-  form.fill = (course) => { area.value = course.join(", "); };
+  form.fill = (row) => { area.value = Object.values(row).join(", "); form.requestSubmit(); };
   return [form];
 }
 

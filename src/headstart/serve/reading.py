@@ -80,7 +80,8 @@ class Reader:
         Raises:
             UserError: one does not fit.
         """
-        found: Tensor = self.modality.tensor(self.samples(inputs))[0]
+        with np.errstate(over="ignore"):  # what is infinite then has no answer, which is said
+            found: Tensor = self.modality.tensor(self.samples(inputs))[0]
         return found
 
     def samples(self, inputs: Sequence[Any]) -> Samples:
@@ -141,9 +142,7 @@ class Rows(Reader):
             cells = [row.get(column.name) for row in inputs]
             numeric = all(c is None or isinstance(c, int | float) for c in cells)
             if numeric and not any(isinstance(c, bool) for c in cells):
-                columns[column.name] = np.array(
-                    [np.nan if c is None else c for c in cells], np.float64
-                )
+                columns[column.name] = np.array([_number(c) for c in cells], np.float64)
             else:
                 words = np.empty(len(cells), dtype=object)
                 words[:] = [_word(c) for c in cells]
@@ -185,6 +184,15 @@ def reader_of(modality: Any) -> Reader:
     if isinstance(modality, Table):
         return Rows(modality)
     return Encoded(modality) if modality.decoding is not None else Arrays(modality)
+
+
+def _number(cell: float | None) -> float:
+    if cell is None:
+        return np.nan
+    try:
+        return float(cell)
+    except OverflowError:
+        raise UserError("a whole number is too large.") from None
 
 
 def _word(cell: Any) -> str:

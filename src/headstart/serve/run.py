@@ -26,6 +26,15 @@ def serve(run: LoadedRun, config: ServeConfig, say: Callable[[str], None]) -> No
     config.check()
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS
     listening = _socket(config)
+    try:
+        _listen(listening, run, config, say)
+    finally:
+        listening.close()
+
+
+def _listen(
+    listening: socket.socket, run: LoadedRun, config: ServeConfig, say: Callable[[str], None]
+) -> None:
     app = build(run, config)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
@@ -36,10 +45,7 @@ def serve(run: LoadedRun, config: ServeConfig, say: Callable[[str], None]) -> No
             timeout_keep_alive=10, timeout_graceful_shutdown=30, lifespan="on",
         )
     )  # fmt: skip
-    try:
-        server.run(sockets=[listening])
-    finally:
-        listening.close()
+    server.run(sockets=[listening])
 
 
 def _socket(config: ServeConfig) -> socket.socket:
