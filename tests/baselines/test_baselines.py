@@ -6,6 +6,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.linear_model import RidgeCV
 
 from headstart import baselines, modalities, tasks
+from headstart.baselines import models
 from headstart.baselines.base import fit
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
@@ -91,3 +92,23 @@ def test_series(name, floor):
     """Where a wave begins is chance: statistics tell fast from slow, single steps hardly."""
     train, test = (Samples(*waves(120, seed=s, missing=0.05)) for s in (0, 1))
     assert scored(name, "series", "classification", train, test)["accuracy"] > floor
+
+
+def test_a_rare_class_does_not_spoil_the_choice_of_a_strength(monkeypatch):
+    """Where few labels are searched, folds without it would score nothing, and the first wins."""
+    monkeypatch.setattr(models, "MOST_SEARCHED", 60)
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [150, 150, 3])
+    x = rng.normal(size=(303, 2)) + 0.5 * y[:, None]
+    problem = models.Problem(y, classes=True, several=False, seed=0)
+    model = models.linear(problem)
+    model.fit(x, y)  # warnings are errors: a score that is no number warns
+    assert model.classes_.tolist() == [0, 1, 2]
+
+
+def test_neighbours_know_a_label_that_all_of_them_have():
+    y = np.array([[1, 0, 1], [1, 1, 0], [1, 0, 0]])
+    model = models.nearest(models.Problem(y, classes=True, several=True, seed=0), "euclidean")
+    model.fit(np.eye(3), y)
+    shares = model.predict_proba(np.eye(3))
+    assert shares[0].tolist() == pytest.approx([1, 1 / 3, 1 / 3])

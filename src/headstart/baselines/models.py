@@ -115,13 +115,19 @@ class _Searched:
         from sklearn.base import clone
         from sklearn.model_selection import GridSearchCV, train_test_split
 
-        some = np.arange(len(y))
+        some, classes = np.arange(len(y)), self._problem.classes
         if len(y) > MOST_SEARCHED:
             some, _ = train_test_split(
-                some, train_size=MOST_SEARCHED, random_state=self._problem.seed
+                some,
+                train_size=MOST_SEARCHED,
+                random_state=self._problem.seed,
+                stratify=y if classes else None,
             )
-        rule = "neg_log_loss" if self._problem.classes else "neg_mean_squared_error"
-        if "n_neighbors" in self._grid and self._problem.classes:
+        if classes:  # a class that some fold lacks would leave every setting without a score
+            often = some[np.bincount(y[some])[y[some]] >= FOLDS]
+            some = often if len(np.unique(y[often])) > 1 else np.arange(len(y))
+        rule = "neg_log_loss" if classes else "neg_mean_squared_error"
+        if "n_neighbors" in self._grid and classes:
             rule = "accuracy"
         part = x[some] if hasattr(x, "shape") else [x[i] for i in some]
         search = GridSearchCV(self._model, self._grid, cv=self._folds, scoring=rule, refit=False)
@@ -155,8 +161,8 @@ class _Several:
         self._model.fit(x, y)
 
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
-        each = self._model.predict_proba(x)
-        return np.column_stack([p[:, 1] if p.shape[1] > 1 else np.zeros(len(p)) for p in each])
+        each = zip(self._model.predict_proba(x), self._model.classes_, strict=True)
+        return np.column_stack([p @ (classes == 1) for p, classes in each])  # maybe one class
 
 
 @contextmanager
