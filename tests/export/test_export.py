@@ -17,20 +17,24 @@ from tokenizers import Tokenizer
 
 import headstart as hs
 import texts
-from headstart import backbones
+from headstart import backbones, tasks
 from headstart.cli import main
 from headstart.data.dataset import Samples
 from headstart.data.texts import as_array
 from headstart.errors import UserError
 from headstart.export import write
-from headstart.export.graph import Graph
+from headstart.export.base import Work
+from headstart.export.graph import Graph, describe
 from headstart.export.onnx import Onnx
 from headstart.export.text_files import whole
+from headstart.export.transformers import Transformers
 from headstart.export.weights import read
+from headstart.export.write import _beside
 from headstart.modalities.numeric import Numeric, NumericConfig
 from headstart.types import Batch
 from headstart.workflows.loaded import load_run
 from samples import backbone as small
+from samples import config_of
 
 ALONE = """
 import sys
@@ -176,6 +180,35 @@ def test_rows_of_numbers_go_in_as_they_are():
     assert torch.equal(graph.door(raw), modality.tensor(Samples(rows))[0])
 
 
+def test_several_labels_are_told_as_the_run_tells_them(tmp_path):
+    pytest.importorskip("onnxruntime")
+    script = _script()
+    x = Samples(np.eye(2), np.array(["cat|dog", "cat"]))
+    modality, kind = Numeric.fit(x, NumericConfig()), tasks.table.load("multilabel")
+    encoder = small("mlp", modality.spec)
+    task = kind(config_of(kind.Config), encoder.dim, kind.fit(None, x.targets))
+    torch.nn.init.normal_(task.head[2].weight)
+    graph = Graph(modality, encoder, task)
+    with torch.no_grad():
+        said = dict(zip(graph.names, graph(graph.door.raw(x)), strict=True))
+    config = {"task": {"threshold": 0.5}}
+    script.about = describe({**modality.state(), "task": {"classes": task.classes}}, config, graph)
+    script.classes = task.classes
+    rows = list(script.rows({name: value.numpy() for name, value in said.items()}))
+    wanted = task.columns(said["outputs"])
+    assert [row["labels"] for row in rows] == wanted["labels"].tolist()
+    assert [row["probability_dog"] for row in rows] == pytest.approx(wanted["probability_dog"])
+    work = Work(Graph(texts.modality(), encoder, task), graph.door.raw(x), {}, {}, {})
+    with pytest.raises(UserError, match="--task multilabel"):
+        Transformers.write(tmp_path / "out", work)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_cannot_be_written_is_the_users_mistake(tmp_path):
+    with pytest.raises(UserError, match="cannot write in"):
+        _beside(tmp_path / "gone" / "model.onnx")
+
+
 def test_a_missing_package_says_what_to_install(model_run, tmp_path, monkeypatch):
     monkeypatch.setattr(Onnx, "needs", ("no_such_package",))
     with pytest.raises(UserError, match="headstart\\[export\\]"):
@@ -233,16 +266,19 @@ def test_the_estimator_works_with_scikit_learn(folder, model_run, monkeypatch):
     assert estimator.transform(raw).shape == said["features"].shape
 
 
+def _script():
+    """The script's model, with no graph read yet."""
+    path = files("headstart.export").joinpath("templates", "headstart_model.py")
+    spec = spec_from_file_location("headstart_model", str(path))
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return object.__new__(module.Model)
+
+
 def test_the_scripts_tables_are_the_modalitys():
     from headstart.data.cells import joined
     from headstart.modalities.tabular import Table, TableConfig
 
-    spec = spec_from_file_location(
-        "headstart_model",
-        str(files("headstart.export").joinpath("templates", "headstart_model.py")),
-    )
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
     rng = np.random.default_rng(0)
     age = rng.normal(40, 12, 60)
     age[::9] = np.nan
@@ -250,7 +286,7 @@ def test_the_scripts_tables_are_the_modalitys():
     size = np.repeat([1.0, 2.0, 3.0], 20)
     cells = joined({"age": age, "work": work, "size": size})
     modality = Table.fit(Samples(cells), TableConfig(types={"size": "category"}))
-    model = object.__new__(module.Model)
+    model = _script()
     model.about = {"preprocessing": modality.state()}
     rows = [
         {"age": "" if np.isnan(a) else repr(float(a)), "work": w, "size": s}

@@ -47,6 +47,13 @@ def test_the_command_writes_it(runs, capsys):
     assert path.exists()
 
 
+def test_what_the_hub_has_no_name_for_is_not_called_by_another():
+    result = {"data": "waves", "task": "classification", "test": {"accuracy": 0.5}}
+    found = metadata("model", {"modality": {"name": "series"}}, result)
+    assert "pipeline_tag" not in found
+    assert found["model-index"][0]["results"][0]["task"]["type"] == "series-classification"
+
+
 def test_where_data_lay_is_not_told(runs):
     config = {"backbone": {"source": "/home/me/model"}, "modality": {"name": "text"}}
     result = {"data": "/home/me/secret/tweets", "task": "classification", "test": {"accuracy": 0.5}}

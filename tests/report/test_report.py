@@ -1,11 +1,18 @@
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
-from headstart.report import build
+from headstart.data.dataset import Dataset, Samples
+from headstart.modalities.numeric import Numeric, NumericConfig
+from headstart.report import build, pictures
+from headstart.report.build import _labels, _test
 from headstart.report.page import _figures
+from headstart.tasks.classification import Classification, ClassificationConfig
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +72,17 @@ def test_the_map_tells_which_sample_a_point_is(page, model_run):
     assert re.fullmatch(r"\d: sample .*", told["texts"][0])
     assert (told["pictures"], told["size"]) == (359, [8, 8])
     assert "1,438, 1,438 of them with a label" in page
+
+
+def test_a_test_split_without_labels_is_shown_and_not_judged():
+    x = Samples(np.random.default_rng(0).random((4, 2)))
+    run = SimpleNamespace(task=object(), modality=Numeric.fit(x, NumericConfig()))
+    seen, samples = _test(run, Dataset("rows", "table", {"train": x, "test": x}))
+    assert (len(seen), len(samples), _labels(samples)) == (4, 4, None)
+
+
+def test_classes_with_dollars_are_no_mathematics():
+    task = Classification(ClassificationConfig(), 2, {"classes": ["US$ {", "AU$ }"]})
+    outputs = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    plot = pictures.mistakes(task, lambda _: torch.zeros(1, 4, 4), outputs, torch.tensor([1, 1]))
+    assert plot.data.startswith("data:image/png")

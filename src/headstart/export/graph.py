@@ -104,6 +104,7 @@ def describe(state: dict[str, Any], config: dict[str, Any], graph: Graph) -> dic
         "outputs": graph.names,
         "task": None if graph.task is None else graph.task.name,
         "classes": state.get("task", {}).get("classes"),
+        "threshold": config.get("task", {}).get("threshold"),
         "target": config.get("data", {}).get("target"),
         "backbone": config.get("backbone", {}),
         "preprocessing": state,

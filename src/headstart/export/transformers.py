@@ -29,6 +29,7 @@ from headstart.modalities.image import Image
 from headstart.modalities.text import Text
 from headstart.runs.atomic import write_json
 from headstart.tasks.classification import Classification
+from headstart.tasks.regression import Regression
 
 CODE = "modeling_headstart.py"
 
@@ -44,12 +45,20 @@ class Transformers:
         """Weights and config, and what prepares samples: an image processor or a tokenizer.
 
         Raises:
-            UserError: the run is of other samples than pictures and texts.
+            UserError: the run is of other samples than pictures and texts, or of a task that
+                their models do not have.
         """
         modality = work.graph.door.modality
         if not isinstance(modality, Image | Text):
             raise UserError(
                 "transformers' pipelines take pictures and texts; this run is of others.",
+                "Use --format onnx.",
+            )
+        task = work.graph.task
+        if task is not None and not isinstance(task, Classification | Regression):
+            raise UserError(
+                f"transformers' classifiers give one class or one number; this run is of"
+                f" --task {task.name}.",
                 "Use --format onnx.",
             )
         path.mkdir()

@@ -69,7 +69,7 @@ def export(run: LoadedRun, request: Request, say: Say = lambda _: None) -> dict[
     state = run.folder.read_preprocessing()
     work = Work(graph, raw, describe(state, run.config, graph), state, run.config)
     out = request.out
-    folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=MARK))
+    folder = _beside(out)
     try:
         made = folder / out.name
         say(f"writing {name}")
@@ -84,6 +84,14 @@ def export(run: LoadedRun, request: Request, say: Say = lambda _: None) -> dict[
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def _beside(out: Path) -> Path:
+    """A new folder next to `out`, from which what was written is moved there."""
+    try:
+        return Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=MARK))
+    except OSError as error:
+        raise UserError(f"cannot write in {out.parent}: {error.strerror or error}.") from error
 
 
 def _by_suffix(out: Path) -> str:

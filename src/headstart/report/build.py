@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.data.corpus import Corpus
@@ -64,9 +66,9 @@ def build(path: str | Path, *, device: str = "auto") -> Path:
 
 
 def _test(run: LoadedRun, dataset: Dataset) -> tuple[Tensor, Samples]:
-    """The test split as the run made it, with labels where the run learned some."""
+    """The test split as the run made it: what has labels, where the run learned some and any do."""
     samples = dataset.splits["test"]
-    if run.task is not None:
+    if run.task is not None and samples.has_label.any():
         samples = samples.take(np.flatnonzero(samples.has_label))
     most = MOST if run.task is None else MOST_JUDGED
     if len(samples) > most:
@@ -85,7 +87,7 @@ def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
     plots: list[Plot | None] = []
     drawable, series = run.modality.spec.is_image, run.modality.spec.is_series
     series = series and not isinstance(run.modality, Drawn)
-    labels = samples.targets if bool(samples.has_label.all()) else None
+    labels = _labels(samples)
     if series:
         plots += lines.seen(run, x)
     if drawable and (run.learner.augment or run.learner.views > 1):
@@ -107,6 +109,11 @@ def _seen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Plot | None]:
     return [*plots, plot]
 
 
+def _labels(samples: Samples) -> NDArray[Any] | None:
+    """Targets, where every sample has one."""
+    return samples.targets if bool(samples.has_label.all()) else None
+
+
 def _drawer(run: LoadedRun, x: Tensor) -> Callable[[int], Tensor]:
     """How the picture of one of the compact samples `x` is made, `[C, H, W]` in 0..1."""
     return lambda i: brightness(run.modality, run.batch(x[i : i + 1]).x)[0]
@@ -122,8 +129,10 @@ def _read(run: LoadedRun, x: Tensor, samples: Samples) -> list[Passage | None]:
 
     if run.task is None:
         return [passages.guesses(run, x)]
-    assert samples.targets is not None  # `_test` keeps what has labels
-    targets = run.task.encode(samples.targets, "test")
+    labels = _labels(samples)
+    if labels is None:
+        return []
+    targets = run.task.encode(labels, "test")
     outputs = run.outputs(x)
     judged = (run, x, outputs, targets)
     return [passages.mistakes(*judged), passages.decisions(*judged)]
@@ -132,9 +141,10 @@ def _read(run: LoadedRun, x: Tensor, samples: Samples) -> list[Passage | None]:
 def _listen(run: LoadedRun, x: Tensor, samples: Samples) -> list[Passage | None]:
     from headstart.report import sounds
 
-    if run.task is None or samples.targets is None:
+    labels = _labels(samples)
+    if run.task is None or labels is None:
         return [sounds.augmented(run, x)]
-    targets = run.task.encode(samples.targets, "test")
+    targets = run.task.encode(labels, "test")
     return [sounds.mistakes(run, x, run.outputs(x), targets), sounds.augmented(run, x)]
 
 

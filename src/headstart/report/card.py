@@ -22,7 +22,6 @@ TASKS = {
     ("table", "regression"): "tabular-regression",
     ("audio", "classification"): "audio-classification",
     ("audio", "transcription"): "automatic-speech-recognition",
-    ("series", "classification"): "time-series-forecasting",
 }
 ENCODERS = {"image": "image-feature-extraction"}
 FIGURES = {
@@ -65,11 +64,11 @@ def metadata(name: str, config: dict[str, Any], result: dict[str, Any]) -> dict[
         for own, kind_ in FIGURES.items()
         if isinstance(test.get(own), int | float)
     ]
-    if metrics and about:
+    if metrics and task:
         data = _data(result)
         found["metrics"] = list(dict.fromkeys(m["type"] for m in metrics))
         results = {
-            "task": {"type": about},
+            "task": {"type": about or f"{kind}-{task}"},  # the hub has no name for all
             "dataset": {"name": data, "type": data, "split": "test"},
             "metrics": metrics,
         }

@@ -61,7 +61,7 @@ def mistakes(run: LoadedRun, x: Tensor, outputs: Tensor, targets: Tensor) -> Plo
     for place, i in enumerate(order.tolist()):
         ax = axes[place // SHOWN][place % SHOWN]
         _draw(ax, prepared[place], flagged=run.modality.spec.flagged)
-        ax.set_title(task.verdict(outputs[i], targets[i]), fontsize=8)
+        ax.set_title(task.verdict(outputs[i], targets[i]), fontsize=8, parse_math=False)
     return Plot(
         "mistakes", "Worst mistakes", figure,
         "True → predicted. Look for wrong labels, sensors that failed, and kinds that need more"

@@ -66,7 +66,7 @@ def mistakes(
     for place, i in enumerate(order.tolist()):
         ax = axes[place // columns][place % columns]
         _draw(ax, picture(i))
-        ax.set_title(task.verdict(outputs[i], targets[i]), fontsize=8)
+        ax.set_title(task.verdict(outputs[i], targets[i]), fontsize=8, parse_math=False)
     return Plot(
         "mistakes", "Worst mistakes", figure,
         "True → predicted. Look for wrong labels, damaged pictures, and kinds that need more"

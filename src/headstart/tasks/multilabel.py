@@ -181,6 +181,10 @@ class MultiLabel(Task):
         named = {f"probability_{c}": probabilities[:, i] for i, c in enumerate(self.classes)}
         return {"labels": answers, **named}
 
+    def answers(self, outputs: Tensor) -> dict[str, Tensor]:
+        """`probabilities` `[B, K]`, each of its own."""
+        return {"probabilities": self.probabilities(outputs)}
+
     def severity(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """How far probabilities of wrong answers are from the truth, summed over labels."""
         truth = targets[:, : len(self.classes)]

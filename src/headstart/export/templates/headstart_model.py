@@ -52,9 +52,14 @@ class Model:
         """Answers as rows for a file: the answer first."""
         if "probabilities" in outputs:
             for chances in outputs["probabilities"]:
-                best = self.classes[int(chances.argmax())]
                 named = {f"probability_{c}": float(p) for c, p in zip(self.classes, chances)}
-                yield {"label": best, **named}
+                if self.about["task"] == "multilabel":
+                    said = [
+                        c for c, p in zip(self.classes, chances) if p >= self.about["threshold"]
+                    ]
+                    yield {"labels": "|".join(said) or "|", **named}
+                else:
+                    yield {"label": self.classes[int(chances.argmax())], **named}
         elif "prediction" in outputs:
             yield from ({"prediction": float(value)} for value in outputs["prediction"])
         else:

@@ -83,6 +83,23 @@ class HeadstartClassifier(ClassifierMixin, _Exported):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
+class HeadstartMultiLabel(_Exported):
+    """Several labels a sample, and the probability of each."""
+
+    @property
+    def classes_(self):
+        """In the order of the columns of `predict` and `predict_proba`."""
+        return np.array(self._model.classes)
+
+    def predict_proba(self, X):
+        """[N, K]."""
+        return self.outputs(X)["probabilities"]
+
+    def predict(self, X):
+        """[N, K] of 0 and 1."""
+        return (self.predict_proba(X) >= self._model.about["threshold"]).astype(int)
+
+
 class HeadstartRegressor(RegressorMixin, _Exported):
     """Numbers, in the target's own unit."""
 
@@ -97,9 +114,12 @@ class HeadstartEncoder(_Exported):
 
 def load(folder=HERE):
     """The estimator that suits the model in `folder`."""
-    names = Model(folder).about["outputs"]
+    about = Model(folder).about
+    names = about["outputs"]
     cls = HeadstartEncoder
-    if "probabilities" in names:
+    if about["task"] == "multilabel":
+        cls = HeadstartMultiLabel
+    elif "probabilities" in names:
         cls = HeadstartClassifier
     elif "prediction" in names:
         cls = HeadstartRegressor
