@@ -31,6 +31,23 @@ def test_classification_figures_are_scikit_learns():
     assert (wrong.numpy() == (targets != answers)).all()
 
 
+@pytest.mark.parametrize("there", [[0, 1, 2, 3, 4], [1, 3], [2]])
+@pytest.mark.parametrize("answered", [[0, 1, 2, 3, 4], [0, 1], [4]])
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+def test_figures_of_samples_without_some_classes_are_scikit_learns(there, answered):
+    task = built("classification", np.arange(5))
+    truth, said = (torch.from_numpy(RNG.choice(part, 40)) for part in (there, answered))
+    found = task.figures(torch.nn.functional.one_hot(said, 5).float(), truth)
+    y, p = truth.numpy(), said.numpy()
+    each = metrics.f1_score(y, p, labels=range(5), average=None, zero_division=0)
+    assert [found[f"f1_{k}"] for k in range(5)] == pytest.approx(each)
+    assert found["macro_f1"] == pytest.approx(
+        metrics.f1_score(y, p, average="macro", zero_division=0)
+    )
+    assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(y, p))
+    assert found["confusion"] == metrics.confusion_matrix(y, p, labels=range(5)).tolist()
+
+
 @pytest.mark.parametrize(("right", "n"), [(0, 10), (7, 10), (990, 1000)])
 def test_interval_is_wilsons(right, n):
     theirs = binomtest(right, n).proportion_ci(method="wilson")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from headstart.errors import UserError, nearest
@@ -41,11 +42,20 @@ def resolve(cls: type[T], raw: Mapping[str, Any], faults: Faults, where: str = "
     import pydantic
 
     try:
-        return pydantic.TypeAdapter(cls).validate_python(dict(raw))
+        made: T = _validator(cls).validate_python(dict(raw))  # type: ignore[arg-type]
     except pydantic.ValidationError as error:
         for detail in error.errors():
             faults.add(_sentence(cls, where, detail))
         return None
+    return made
+
+
+@cache
+def _validator(cls: type) -> Any:
+    """What checks values of `cls`; made once, which takes longer than many checks."""
+    import pydantic
+
+    return pydantic.TypeAdapter(cls)
 
 
 def _sentence(cls: type, where: str, detail: Mapping[str, Any]) -> str:
