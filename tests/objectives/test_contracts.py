@@ -23,11 +23,12 @@ SMALL = {
     "resnet": {"width": 8},
     "vit": {"patch": 4},
     "tcn": {"width": 16, "depth": 2},
-    "patchts": {"width": 32, "depth": 2},
+    "patchts": {"width": 32, "depth": 2, "patch": 4},
     "ast": {"patch": 4},
     "audioconv": {"widths": (8, 16), "dim": 32},
     "wave": {"widths": (8, 16), "strides": (2, 2)},
 }  # of backbones whose usual size is slow here
+STEPS = 30
 WAVES = Spec("continuous", (1, 64), empty=0.0)
 # Of backbones that share their parts with others: one objective of each kind says as much.
 FEW = {
@@ -92,17 +93,17 @@ def test_objective_learns(objective, backbone, digits):
     players = learner.players()
     optimisers = {name: torch.optim.AdamW(p, 1e-3) for name, p in players.items()}
     losses = []
-    for i in range(40):
+    for i in range(STEPS):
         batch = views_of(learner, digits[i * 32 : i * 32 + 32])
         for name, optimiser in optimisers.items():
             optimiser.zero_grad()
-            step = learner(batch, player=name, progress=i / 40)
+            step = learner(batch, player=name, progress=i / STEPS)
             assert step.weight > 0
             step.loss.backward()
             if i == 0:
                 assert [p for p in players[name] if p.grad is None] == []
             optimiser.step()
-        learner.after_step(i / 40)
+        learner.after_step(i / STEPS)
         losses.append(float(step.loss.detach()))
     assert np.isfinite(losses).all()
     if len(players) == 1:
