@@ -51,14 +51,12 @@ def mistakes(run: LoadedRun, x: Tensor, outputs: Tensor, targets: Tensor) -> Plo
     """
     task = run.task
     assert task is not None
-    severity = task.severity(outputs, targets)
-    order = severity.argsort(descending=True, stable=True)[:WORST]
-    order = order[severity[order] > 0]
-    if len(order) == 0:
+    order = task.worst(outputs, targets, WORST)
+    if not order:
         return None
     figure, axes = new_grid(math.ceil(len(order) / SHOWN), SHOWN, side=1.6)
     prepared = run.batch(x[order]).x
-    for place, i in enumerate(order.tolist()):
+    for place, i in enumerate(order):
         ax = axes[place // SHOWN][place % SHOWN]
         _draw(ax, prepared[place], flagged=run.modality.spec.flagged)
         ax.set_title(task.verdict(outputs[i], targets[i]), fontsize=8, parse_math=False)

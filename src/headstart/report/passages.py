@@ -72,10 +72,8 @@ def mistakes(run: LoadedRun, x: Tensor, outputs: Tensor, targets: Tensor) -> Pas
     assert task is not None
     if not isinstance(modality, Text) or outputs.ndim != 2:
         return None
-    severity = task.severity(outputs, targets)
-    order = severity.argsort(descending=True, stable=True)[:SHOWN]
-    order = order[severity[order] > 0]
-    if len(order) == 0:
+    order = task.worst(outputs, targets, SHOWN)
+    if not order:
         return None
     rows = _decided(run, modality, _Judged(x[order], outputs[order], targets[order]))
     return Passage(

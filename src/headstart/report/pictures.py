@@ -56,14 +56,12 @@ def mistakes(
 
     picture: of one sample, `[C, H, W]` in 0..1; outputs `[N, K]`; targets `[N]`, encoded.
     """
-    severity = task.severity(outputs, targets)
-    order = severity.argsort(descending=True, stable=True)[:WORST]
-    order = order[severity[order] > 0]
-    if len(order) == 0:
+    order = task.worst(outputs, targets, WORST)
+    if not order:
         return None
     columns = 8
     figure, axes = new_grid(math.ceil(len(order) / columns), columns, side=1.25)
-    for place, i in enumerate(order.tolist()):
+    for place, i in enumerate(order):
         ax = axes[place // columns][place % columns]
         _draw(ax, picture(i))
         ax.set_title(task.verdict(outputs[i], targets[i]), fontsize=8, parse_math=False)

@@ -27,10 +27,8 @@ def mistakes(run: LoadedRun, x: Tensor, outputs: Tensor, targets: Tensor) -> Pas
     task, modality = run.task, run.modality
     assert task is not None
     assert isinstance(modality, Audio)
-    severity = task.severity(outputs, targets)
-    order = severity.argsort(descending=True, stable=True)[:SHOWN]
     rows = []
-    for i in order[severity[order] > 0].tolist():
+    for i in task.worst(outputs, targets, SHOWN):
         sound = played(modality.heard(x[i : i + 1])[0], modality.reading.rate)
         rows.append([[Word(task.verdict(outputs[i], targets[i]))], [Word("", sound=sound)]])
     if not rows:

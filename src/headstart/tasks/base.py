@@ -145,6 +145,13 @@ class Task(nn.Module, ABC):
     def severity(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """How wrong each answer is, `[N]`; 0 for a right one."""
 
+    def worst(self, outputs: Tensor, targets: Tensor, most: int) -> list[int]:
+        """Which answers are most wrong, the worst first; none that is right."""
+        severity = self.severity(outputs, targets)
+        order = severity.argsort(descending=True, stable=True)[:most]
+        found: list[int] = order[severity[order] > 0].tolist()
+        return found
+
     @abstractmethod
     def verdict(self, output: Tensor, target: Tensor) -> str:
         """Truth → answer of one sample, in a few characters for a plot."""

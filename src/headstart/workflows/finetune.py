@@ -12,7 +12,7 @@ import torch
 
 from headstart import backbones, modalities, tasks
 from headstart.backbones.base import Backbone
-from headstart.data.dataset import Dataset
+from headstart.data.dataset import Dataset, Samples
 from headstart.data.loader import Loader
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
@@ -80,17 +80,8 @@ def finetune(
     """
     around = around or Around()
     dataset, parts = _parts(config, dataset)
-    kind: type[Task] = parts.task.cls
-    kind.suits(parts.modality.spec)
-    mixing.check(parts.how.mixup, parts.how.cutmix, parts.modality.spec, framewise=kind.framewise)
-    splits = cut_sets(config, dataset, classes=kind.classes_apart)
-    if kind.framewise:
-        splits = word_by_word(parts.modality, splits)
-    assert splits["train"].targets is not None  # a budget holds what has labels
-    state = kind.fit(parts.task.config, splits["train"].targets)
-    if kind.framewise and parts.modality.spec.step is not None:
-        state["seconds"] = parts.modality.spec.step * parts.encoder.stride
-    task = kind(parts.task.config, kind.dim_of(parts.encoder), state)
+    splits = _splits(config, dataset, parts)
+    task, state = _task(parts, splits["train"])
     counts = {name: len(splits.get(name, ())) for name in ("train", "validation", "test", REST)}
     pretrained = config.start is not None or parts.encoder.pretrained
     network = Supervised(parts.how, parts.encoder, task, pretrained=pretrained)
@@ -125,15 +116,7 @@ def finetune(
             f"fine-tuning on {counts['train']:,} labels ({counts['validation']:,} more to validate"
             f" with){rest}, {engine.length()}, on {engine.device}"
         )
-        if isinstance(pupil.learner, SelfTraining) and pupil.learner.config.graph:
-            pupil.learner.graph = neighbourhood(
-                parts.modality,
-                supply.loaders["train"],
-                supply.loaders[REST],
-                pupil.learner.trust.prior,
-                pretrained=pretrained,
-                say=say,
-            )
+        _give_neighbours(pupil, supply, parts.modality, pretrained=pretrained, say=say)
         at = engine.fit(resume=resume)
         pupil.network.merge()
         save_model(folder.model, pupil.network)
@@ -149,13 +132,7 @@ def finetune(
         skipped = supply.skipped(at.position)
     against, winner = against_baselines(config, splits, parts.modality, task, scores, say=say)
     result = {
-        "status": "done",
-        "command": "finetune",
-        "task": parts.task.name,
-        "backbone": parts.backbone["name"],
-        "start": config.start,
-        "hand_over": parts.hand_over,
-        "data": config.data.path,
+        **_about(config, parts),
         **engine.summary(),
         "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in pupil.network.parameters()),
@@ -177,6 +154,53 @@ def finetune(
     }
     folder.write_json(folder.result, result)
     return result
+
+
+def _splits(config: FinetuneConfig, dataset: Dataset, parts: _Parts) -> dict[str, Samples]:
+    """What is learned from, validated with and tested on, once task and settings suit the data."""
+    kind: type[Task] = parts.task.cls
+    kind.suits(parts.modality.spec)
+    mixing.check(parts.how.mixup, parts.how.cutmix, parts.modality.spec, framewise=kind.framewise)
+    splits = cut_sets(config, dataset, classes=kind.classes_apart)
+    return word_by_word(parts.modality, splits) if kind.framewise else splits
+
+
+def _task(parts: _Parts, train: Samples) -> tuple[Task, dict[str, Any]]:
+    """The task, fitted to the labels that are learned from, and what it fitted."""
+    kind: type[Task] = parts.task.cls
+    assert train.targets is not None  # a budget holds what has labels
+    state = kind.fit(parts.task.config, train.targets)
+    if kind.framewise and parts.modality.spec.step is not None:
+        state["seconds"] = parts.modality.spec.step * parts.encoder.stride
+    return kind(parts.task.config, kind.dim_of(parts.encoder), state), state
+
+
+def _give_neighbours(
+    pupil: Pupil, supply: Supply, modality: Modality, *, pretrained: bool, say: Say
+) -> None:
+    """Give a self-training that asks for one its graph of samples."""
+    if isinstance(pupil.learner, SelfTraining) and pupil.learner.config.graph:
+        pupil.learner.graph = neighbourhood(
+            modality,
+            supply.loaders["train"],
+            supply.loaders[REST],
+            pupil.learner.trust.prior,
+            pretrained=pretrained,
+            say=say,
+        )
+
+
+def _about(config: FinetuneConfig, parts: _Parts) -> dict[str, Any]:
+    """The part of `result.json` that says what was done."""
+    return {
+        "status": "done",
+        "command": "finetune",
+        "task": parts.task.name,
+        "backbone": parts.backbone["name"],
+        "start": config.start,
+        "hand_over": parts.hand_over,
+        "data": config.data.path,
+    }
 
 
 def _begin(
