@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import time
 
 import numpy as np
 import pytest
@@ -202,6 +203,19 @@ def test_what_waits_goes_in_one_pass_and_too_much_is_refused():
     assert len(passes) <= 2
 
 
+def test_what_is_being_answered_is_answered_before_the_end():
+    async def work():
+        batcher = Batcher(lambda x: time.sleep(0.05) or x, Metrics(), largest=8, most=6)
+        batcher.start()
+        asked = asyncio.ensure_future(batcher(torch.ones(1, 1)))
+        while batcher._line or not batcher.waiting:  # until its pass runs
+            await asyncio.sleep(0)
+        await batcher.stop()
+        return asked.done()
+
+    assert asyncio.run(work())
+
+
 def test_an_error_in_a_pass_reaches_those_who_asked_and_the_next_are_answered():
     def ask(x):
         if x.min() < 0:
@@ -254,7 +268,7 @@ def part(size, *, more):
 
 
 def test_large_and_slow_bodies_are_refused():
-    guard = guarded(max_body=Size(1000), body_seconds=0.05)
+    guard, hasty = (guarded(max_body=Size(1000), body_seconds=s) for s in (60, 0.05))
     told = [(b"content-length", b"1001")]
     assert asyncio.run(asked(guard, [], headers=told))["status"] == 413
     huge = [(b"content-length", b"9" * 400)]
@@ -262,7 +276,7 @@ def test_large_and_slow_bodies_are_refused():
     untold = [part(600, more=True), part(600, more=True)]
     assert asyncio.run(asked(guard, untold))["status"] == 413
     slow = [part(1, more=True) for _ in range(9)]
-    assert asyncio.run(asked(guard, slow, pause=0.02))["status"] == 408
+    assert asyncio.run(asked(hasty, slow, pause=0.02))["status"] == 408
     assert asyncio.run(asked(guard, [part(1000, more=False)]))["status"] == 200
     gone = [{"type": "http.disconnect"}]
     assert asyncio.run(asked(guard, gone))["status"] == 400

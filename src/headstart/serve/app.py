@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from fastapi import FastAPI, Request
@@ -26,6 +26,7 @@ from headstart.serve.guard import App, Guard
 from headstart.serve.metrics import CONTENT_TYPE, Metrics
 from headstart.serve.reading import MOST_INPUTS, Reader, Upload, reader_of
 from headstart.serve.showing import show
+from headstart.training.devices import available_threads
 from headstart.workflows.loaded import LoadedRun
 
 NEAREST = 8  # training samples that are shown
@@ -102,6 +103,7 @@ class Service:
     ) -> None:
         self.run, self.config, self.batcher, self.memory = run, config, batcher, memory
         self.reader: Reader = reader_of(run.modality)
+        self._reading = asyncio.Semaphore(available_threads())  # pictures unfold to much memory
 
     async def predict(self, request: Request) -> Answers:
         """The task's answers."""
@@ -164,8 +166,11 @@ class Service:
         else:
             expected = "application/json" + (" or multipart/form-data" if self.reader.files else "")
             raise Refused(415, f"a body of {expected} was expected, not {kind or 'nothing'}.")
-        found: Tensor = await run_in_threadpool(self.reader.tensor, inputs)
-        return found
+        return cast("Tensor", await self._in_time(self._unfolded(inputs)))
+
+    async def _unfolded(self, inputs: list[Any]) -> Tensor:
+        async with self._reading:
+            return await run_in_threadpool(self.reader.tensor, inputs)
 
     def _from_json(self, body: bytes) -> list[Any]:
         try:

@@ -51,7 +51,7 @@ class Batcher:
 
     async def stop(self) -> None:
         """Answer what waits, then end."""
-        while self._line:
+        while self.waiting:  # in line, or in a pass that runs
             await asyncio.sleep(0.01)
         if self._worker is not None:
             self._worker.cancel()
