@@ -90,6 +90,16 @@ def test_draws_are_finetunes_with_its_settings(tmp_path, pictures):
     assert pictures.train.targets[natural.draw(8, 1)].sum() == 2  # of 8, as frequent as it is
 
 
+def test_all_labels_are_not_compared_twice(tmp_path, pictures):
+    with pytest.raises(UserError, match="--labels all are 30, which are named too"):
+        made(tmp_path, even(pictures), labels=[8, 30, "all"])
+
+
+def even(data):
+    few = data.train.take(np.arange(30, 60))  # fifteen of each class
+    return data.with_splits({**data.splits, "train": few})
+
+
 def test_a_run_of_another_kind_is_refused_before_anything_is_done(tmp_path, pictures):
     run = pretrained(tmp_path / "texts", "text")
     with pytest.raises(UserError, match="of kind 'text'; pictures is of kind 'image'"):

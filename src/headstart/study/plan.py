@@ -132,6 +132,8 @@ def make(config: CompareConfig, folder: Path, modality: Component, dataset: Data
     for labels in config.labels:
         for seed in range(config.seeds):
             plan.draw(labels, seed)  # refused now rather than in an hour
+    if ALL in config.labels and (count := len(plan.draw(ALL, 0))) in config.labels:
+        raise UserError(f"--labels all are {count}, which are named too: leave one out.")
     plan.items.extend(_items(plan))
     return plan
 
