@@ -74,3 +74,11 @@ def test_frames_of_any_columns_and_texts():
     said = hs.Classifier(steps=60, backbone=small, training={"lr": 1e-2}).fit(texts, wanted)
     assert said.score(np.array(texts), wanted) > 0.9
     assert said.predict(pandas.Series(texts[:3])).shape == (3,)
+
+
+def test_a_classifier_starts_from_a_run_as_from_its_folder(encoder_run):
+    x, y = load_digits().images[:40], load_digits().target[:40]
+    for start in (encoder_run, encoder_run.path):
+        model = hs.Classifier(start=start, steps=1).fit((x * 15).astype(np.uint8), y)
+        config = model.run_["config.yaml"].decode()
+        assert f"start: {encoder_run.path}" in config

@@ -22,6 +22,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from headstart.api.run import Run
 from headstart.data.arrays import as_inputs
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.tabular import from_frame, is_frame
@@ -142,7 +143,7 @@ class _Predictor(_Estimator):
 
     def __init__(
         self,
-        start: Encoder | str | None = None,
+        start: Encoder | Run | str | Path | None = None,
         *,
         mode: str = "staged",
         backbone: str | dict[str, Any] | None = None,
@@ -164,7 +165,7 @@ class _Predictor(_Estimator):
                 check_is_fitted(self.start, "run_")
                 raw["start"] = str(self.start._unpack(Path(place, "start")))
             elif self.start is not None:
-                raw["start"] = str(self.start)
+                raw["start"] = str(self.start.path if isinstance(self.start, Run) else self.start)
             config = config_of(FinetuneConfig, raw)
             with RunFolder.create(Path(place, "run"), resume=False, overwrite=False) as folder:
                 finetune(config, folder, dataset=self._dataset(x, y))
@@ -188,8 +189,8 @@ class _Predictor(_Estimator):
 class Classifier(ClassifierMixin, _Predictor):  # type: ignore[misc]
     """One of several classes.
 
-    start: a fitted `Encoder`, the folder of a pre-trained run, or None: from scratch.
-    mode: "staged", "full" or "frozen"; backbone: where there is no start.
+    start: a fitted `Encoder`, a pre-trained run or its folder, or None: from scratch.
+    mode: "staged", "full", "frozen" or "lora"; backbone: where there is no start.
     steps, training, random_state: as in `Encoder`.
     """
 

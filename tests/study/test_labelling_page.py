@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from headstart.cli import main
 from headstart.data.dataset import Dataset, Samples
@@ -210,6 +211,11 @@ def test_mistakes_of_the_page_command_are_named(tmp_path, capsys, session, encod
         ):
             assert main(["label", run, "digits", "--page", "--quiet", *more]) == 2
             assert message in capsys.readouterr().err
+    with FileLock(session.folder / ".lock"):
+        assert (
+            main(["label", run, "digits", "--page", "--quiet", "--out", str(session.folder)]) == 2
+        )
+    assert "another headstart label --page works" in capsys.readouterr().err
     assert main(["label", "nowhere", "digits", "--page", "--out", str(tmp_path / "n")]) == 2
     assert "no run at nowhere" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()

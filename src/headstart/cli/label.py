@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from headstart.cli.ask import writable
@@ -102,7 +104,7 @@ def _serve(options: Namespace) -> None:
         options.device,
     )
     session = Session(Path(options.out), plan, say=speaker(quiet=options.quiet))
-    with Server(session, options.port) as server:
+    with _alone(Path(options.out)), Server(session, options.port) as server:
         print(f"open {server.address} (Ctrl-C ends it; labels are saved as they are given)")
         sys.stdout.flush()
         try:
@@ -110,3 +112,20 @@ def _serve(options: Namespace) -> None:
         except KeyboardInterrupt:
             labels = len(session.notebook.labels)
             print(f"{labels:,} labels: {session.notebook.table}")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Raises:
+    UserError: another process labels in the folder: each would overwrite what the other was told.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise UserError(
+            f"another headstart label --page works in {folder}.",
+            "Open the address it printed, or choose another --out.",
+        ) from None

@@ -7,12 +7,14 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headstart import processes
 from headstart.cli.flags import chosen
 from headstart.cli.output import headline, print_json, print_table, progress_display, speaker
 from headstart.runs.folder import RunFolder
+from headstart.study.commands import data_flags
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.request import config_of, durations, layered, nest
 
@@ -40,9 +42,8 @@ def pretrain(options: Namespace) -> None:
         from headstart.workflows.bakeoff import rows
 
         print_table(rows(result["bakeoff"]))
-    _finish(
-        options, result, f"headstart finetune {config.data.path} --from {options.out} --out RUN"
-    )
+    read = " ".join([quote(config.data.path), *data_flags(config.data)])
+    _finish(options, result, f"headstart finetune {read} --from {quote(options.out)} --out RUN")
 
 
 def finetune(options: Namespace) -> None:
@@ -54,7 +55,7 @@ def finetune(options: Namespace) -> None:
         from headstart.workflows.finetune import finetune as work
 
         result = work(config, folder, resume=options.resume, around=_around(options), **heard)
-    _finish(options, result, f"headstart predict {options.out} INPUT --out answers.csv")
+    _finish(options, result, f"headstart predict {quote(options.out)} INPUT --out answers.csv")
 
 
 @contextmanager

@@ -117,6 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         _, token, *rest = self.path.partition("?")[0].split("/") if "/" in self.path else ("", "")
         known = secrets.compare_digest(token.encode(), self.server.token.encode())
         if host not in NAMES or origin not in own or not known or not rest:
+            self.close_connection = True  # what it sent besides is not read
             self._refuse(HTTPStatus.FORBIDDEN, "open the address that headstart label printed")
             return None
         return rest
