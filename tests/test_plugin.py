@@ -12,6 +12,7 @@ import headstart as hs
 from headstart import backbones, modalities, objectives, tasks
 from headstart.cli import main
 from headstart.errors import UserError
+from headstart.tables import announced
 from headstart.training import loggers
 
 PLUGIN = Path(__file__).parents[1] / "examples" / "plugin"
@@ -34,9 +35,14 @@ def installed(tmp_path, monkeypatch):
     info.joinpath("entry_points.txt").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(place)
     monkeypatch.syspath_prepend(PLUGIN / "src")
-    for table in TABLES:
-        monkeypatch.delitem(vars(table), "_plugins", raising=False)
+    forget()
     yield info
+    forget()
+
+
+def forget():
+    """Let packages be looked for anew."""
+    announced.cache_clear()
     for table in TABLES:
         vars(table).pop("_plugins", None)
 

@@ -9,7 +9,7 @@ A family stands for any number of names that begin alike: `hub:NAME`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -17,6 +17,12 @@ from typing import Any
 from headstart.errors import UserError, unknown
 
 Row = tuple[str, str]
+
+
+@cache
+def announced() -> Any:  # EntryPoints, which Python 3.11 still calls something else
+    """What installed packages announce: read once for all tables, as every package is looked at."""
+    return entry_points()
 
 
 class Table(Mapping[str, str]):
@@ -52,7 +58,7 @@ class Table(Mapping[str, str]):
     def _plugins(self) -> dict[str, EntryPoint]:
         kind = self.kind.replace(" ", "_")
         plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
-        return {point.name: point for point in entry_points(group=f"headstart.{plural}")}
+        return {point.name: point for point in announced().select(group=f"headstart.{plural}")}
 
     def __getitem__(self, name: str) -> str:
         if name in self._own:
