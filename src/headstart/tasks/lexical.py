@@ -29,6 +29,7 @@ from headstart.types import Vocabulary
 BUCKETS = 2**18
 CHARACTERS = 5  # of the longest run
 FEWEST = 2  # texts that a run must occur in to count
+MOST_COUNTED = 100_000  # texts that tell how rare runs are
 MOST_SPELT = 24  # characters of a token
 PRIME = 0x9E3779B97F4A7C15 - 2**64  # odd; products wrap around
 END_OF_WORD = 1
@@ -65,9 +66,12 @@ class Lexical(nn.Module):
         """Learn from tokens `[B, T]` how rare each run is: scikit-learn's smoothed idf.
 
         A run that a single text holds counts nothing: it could only tell that text from others.
+        The first `MOST_COUNTED` texts are looked at.
         """
         texts, found = 0, torch.zeros(BUCKETS, dtype=torch.long)
         for x in batches:
+            if texts >= MOST_COUNTED:
+                break
             texts += len(x)
             for bucket, there in self.runs(x):
                 found += torch.bincount(bucket[there], minlength=BUCKETS)
