@@ -17,6 +17,7 @@ from headstart.settings import Settings, setting
 from headstart.tasks.balance import class_weights, log_shares
 from headstart.tasks.base import Task
 from headstart.tasks.calibration import expected_calibration_error, fit_temperature
+from headstart.tasks.favour import favour_for_f1
 
 MOST_SHOWN = 30  # classes whose F1 is told one by one
 Index = NDArray[np.int64]
@@ -42,6 +43,12 @@ class ClassificationConfig(Settings):
     )
     calibrate: bool = setting(
         True, "fit a temperature of the probabilities on validation, where there is one", flag=""
+    )
+    favour: bool = setting(
+        True,
+        "where metric is the F1 of one class, answer it from the belief on that serves its F1 best"
+        " on validation",
+        flag="",
     )
 
 
@@ -79,6 +86,7 @@ class Classification(Task):
         self.classes: list[Any] = state["classes"]
         self.calibrates = config.calibrate
         self.temperature = float(state.get("temperature", 1.0))
+        self.favour: dict[Any, float] = state.get("favour", {})  # log-odds that classes are given
         counts = state.get("counts", [1] * len(self.classes))
         self.weight = class_weights(counts) if config.balance == "weights" else None
         self.offset = log_shares(counts) if config.balance == "logits" else None
@@ -151,7 +159,17 @@ class Classification(Task):
         if self.config.balance != "none":
             alike = class_weights(torch.bincount(targets, minlength=len(self.classes)).tolist())
         self.temperature = fit_temperature(outputs, targets, alike)
-        return {"temperature": self.temperature}
+        wanted = next((i for i, name in self._f1_names().items() if name == self.metric), None)
+        if wanted is None or not self.config.favour:
+            return {"temperature": self.temperature}
+        by = favour_for_f1(outputs / self.temperature, targets, wanted)
+        self.favour = {str(self.classes[wanted]): by}
+        return {"temperature": self.temperature, "favour": self.favour}
+
+    def chosen(self, outputs: Tensor) -> Tensor:
+        """The numbers of the classes that are answered, `[N]`: the likeliest, as favoured."""
+        given = [self.temperature * self.favour.get(str(name), 0.0) for name in self.classes]
+        return (outputs + outputs.new_tensor(given)).argmax(dim=-1)
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """`[..., K]`, at the temperature."""
@@ -159,7 +177,7 @@ class Classification(Task):
 
     def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Accuracy with Wilson's interval, F1, calibration error, the confusion matrix."""
-        answers, truth = outputs.argmax(dim=1).cpu().numpy(), targets.cpu().numpy()
+        answers, truth = self.chosen(outputs).cpu().numpy(), targets.cpu().numpy()
         counts = confusion(truth, answers, len(self.classes))
         accuracy = float((answers == truth).mean())
         each, met = f1_scores(counts), counts.sum(axis=1) + counts.sum(axis=0) > 0
@@ -183,7 +201,7 @@ class Classification(Task):
     def columns(self, outputs: Tensor) -> dict[str, NDArray[np.generic]]:
         """`label`, then one probability a class."""
         probabilities = self.probabilities(outputs).cpu().numpy()
-        answers = np.array(self.classes)[probabilities.argmax(axis=1)]
+        answers = np.array(self.classes)[self.chosen(outputs).cpu().numpy()]
         named = {f"probability_{c}": probabilities[:, i] for i, c in enumerate(self.classes)}
         return {"label": answers, **named}
 
@@ -194,14 +212,17 @@ class Classification(Task):
     def severity(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Belief in the wrong class less belief in the right one, where the answer is wrong."""
         probabilities = self.probabilities(outputs)
-        top, answers = probabilities.max(dim=1)
+        answers = self.chosen(outputs)
+        top = probabilities.gather(1, answers[:, None])[:, 0]
         right = probabilities.gather(1, targets[:, None])[:, 0]
-        return torch.where(answers == targets, torch.zeros_like(top), top - right + 1e-6)
+        wrong = (top - right).clamp(min=0) + 1e-6
+        return torch.where(answers == targets, torch.zeros_like(top), wrong)
 
     def verdict(self, output: Tensor, target: Tensor) -> str:
         """`7 → 1 (82 %)`, the belief in the answer."""
-        belief, answer = self.probabilities(output).max(dim=0)
-        return f"{self.classes[int(target)]} → {self.classes[int(answer)]} ({float(belief):.0%})"
+        answer = int(self.chosen(output))
+        belief = float(self.probabilities(output)[answer])
+        return f"{self.classes[int(target)]} → {self.classes[answer]} ({belief:.0%})"
 
 
 def wilson(share: float, n: int) -> list[float]:

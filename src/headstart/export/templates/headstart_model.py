@@ -33,6 +33,9 @@ class Model:
         self.input = self.session.get_inputs()[0]
         self.classes = self.about["classes"]
         self.kind = self.about["modality"]
+        task = self.about["preprocessing"].get("task") or {}
+        favour = task.get("favour", {})  # log-odds that classes are given when one is answered
+        self.favour = np.exp([favour.get(str(c), 0.0) for c in self.classes or []])
         self.tokenizer = None
         if self.kind == "text":
             from tokenizers import Tokenizer
@@ -59,7 +62,7 @@ class Model:
                     ]
                     yield {"labels": "|".join(said) or "|", **named}
                 else:
-                    yield {"label": self.classes[int(chances.argmax())], **named}
+                    yield {"label": self.classes[int((chances * self.favour).argmax())], **named}
         elif "prediction" in outputs:
             yield from ({"prediction": float(value)} for value in outputs["prediction"])
         else:

@@ -80,7 +80,8 @@ class HeadstartClassifier(ClassifierMixin, _Exported):
 
     def predict(self, X):
         """[N]."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        chances = self.predict_proba(X) * self._model.favour
+        return self.classes_[chances.argmax(axis=1)]
 
 
 class HeadstartMultiLabel(_Exported):
