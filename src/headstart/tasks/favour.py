@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-WIDEST, STEPS = 2.0, 41  # of log-odds that are tried to either side, and how many in all
+TENTHS = 20  # of log-odds that are tried to either side
 
 
 def favour_for_f1(logits: Tensor, targets: Tensor, wanted: int) -> float:
@@ -21,7 +21,7 @@ def favour_for_f1(logits: Tensor, targets: Tensor, wanted: int) -> float:
     others = logits.clone()
     others[:, wanted] = -torch.inf
     margin = logits[:, wanted] - others.amax(dim=1)  # [N]
-    tried = torch.linspace(-WIDEST, WIDEST, STEPS, dtype=torch.float64)
+    tried = torch.arange(-TENTHS, TENTHS + 1).double() / 10
     tried = tried[tried.abs().argsort(stable=True)]
     answered = margin[None] + tried[:, None] > 0  # [S, N]
     truth = targets == wanted
