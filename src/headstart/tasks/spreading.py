@@ -52,15 +52,19 @@ def neighbours(descriptions: Sequence[Tensor], k: int = 5) -> Neighbours:
     space = torch.cat([whitened(d) for d in descriptions], dim=1)
     space = space / len(descriptions) ** 0.5  # unit vectors again
     k = min(k, len(space) - 1)
-    index, likeness = [], []
+    # Allocated once: what is kept must not lie between what passes, for the heap is not given back
+    # while a run trains, and holes that nothing fits into would add up.
+    index = torch.empty(len(space), k, dtype=torch.long, device=space.device)
+    likeness = space.new_empty(len(space), k)
+    cosines = space.new_empty(min(CHUNK, len(space)), len(space))
     for start in range(0, len(space), CHUNK):
-        cosine = space[start : start + CHUNK] @ space.T  # [chunk, N]
+        part = space[start : start + CHUNK]
+        cosine = torch.mm(part, space.T, out=cosines[: len(part)])  # [chunk, N]
         rows = torch.arange(len(cosine), device=space.device)
         cosine[rows, start + rows] = -2.0  # not itself
         best = cosine.topk(k, dim=1)
-        index.append(best.indices)
-        likeness.append(best.values)
-    return Neighbours(torch.cat(index), torch.cat(likeness))
+        index[start : start + CHUNK], likeness[start : start + CHUNK] = best.indices, best.values
+    return Neighbours(index, likeness)
 
 
 def spread(

@@ -78,8 +78,9 @@ def _described(
     modality: Modality, loader: Loader, encoder: Backbone | None, device: torch.device
 ) -> tuple[list[Tensor], Tensor, Tensor]:
     """Descriptions `[N, D_i]` of the readable samples, their targets, and which rows they are."""
-    parts: list[list[Tensor]] = []
+    columns: list[Tensor] = []  # [len(loader), D_i], allocated once: kept beside what passes
     targets: list[Tensor] = []
+    read = 0
     learning = encoder is not None and encoder.training
     if encoder is not None:
         encoder.eval()
@@ -88,9 +89,13 @@ def _described(
         raw = x.to(device)
         seen = [] if encoder is None else [encoder(Batch(modality.prepare(raw))).pooled.float()]
         classical = modality.describe(raw)
-        parts.append(seen if classical is None else [*seen, classical])
+        found = seen if classical is None else [*seen, classical]
+        columns = columns or [d.new_empty(len(loader), d.shape[1]) for d in found]
+        for column, d in zip(columns, found, strict=True):
+            column[read : read + len(d)] = d
+        read += len(raw)
         targets.append(y.to(device))
     if encoder is not None:
         encoder.train(learning)
     y = torch.cat(targets)
-    return [torch.cat(column) for column in zip(*parts, strict=True)], y, UNLABELLED - y
+    return [column[:read] for column in columns], y, UNLABELLED - y
