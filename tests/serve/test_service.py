@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,10 +26,12 @@ from headstart.errors import UserError
 from headstart.serve.app import build
 from headstart.serve.batching import Batcher, FullError
 from headstart.serve.config import ServeConfig
+from headstart.serve.explain import _lost
 from headstart.serve.guard import Guard, Pace, Refusal
 from headstart.serve.metrics import Metrics
 from headstart.serve.reading import _number
 from headstart.settings import Size
+from headstart.tasks.classification import Classification, ClassificationConfig
 from headstart.workflows.loaded import load_run
 
 HOME = "http://127.0.0.1:8000"
@@ -74,6 +77,14 @@ def test_an_answer_is_explained(client, pictures):
     assert said["seen"]["picture"].startswith("data:image/png;base64,")
     assert len(said["nearest"]) == 8
     assert said["nearest"][0]["likeness"] >= said["nearest"][1]["likeness"]
+
+
+def test_what_drove_an_answer_is_of_the_class_that_was_answered():
+    state = {"classes": ["no", "yes"], "favour": {"yes": 1.0}}
+    task = Classification(ClassificationConfig(), 2, state)
+    run = SimpleNamespace(task=task, outputs=lambda x: x)
+    lost = _lost(run, torch.tensor([[0.5, 0.0]]), torch.tensor([[0.5, -9.0], [-9.0, 0.0]]))
+    assert lost[0] > 0 > lost[1]  # "yes" is answered, and the first hides what speaks for it
 
 
 def test_the_page_needs_nothing_from_elsewhere(client):

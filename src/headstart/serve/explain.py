@@ -22,6 +22,7 @@ from headstart.modalities.numeric import Numeric
 from headstart.modalities.series import Series
 from headstart.modalities.text import Text
 from headstart.serve.showing import Shown, show
+from headstart.tasks.classification import Classification
 from headstart.workflows.answer import open_for
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import LoadedRun
@@ -118,6 +119,8 @@ def _lost(run: LoadedRun, x: Tensor, hidden: Tensor) -> Tensor:
     said = run.task.answers(plain)
     if "probabilities" in said:
         best = int(said["probabilities"][0].argmax())
+        if isinstance(run.task, Classification):  # which may favour a class
+            best = int(run.task.chosen(plain)[0])
         others = run.task.answers(other)["probabilities"][:, best]
         return said["probabilities"][0, best] - others
     return (plain[:, 0] - other[:, 0]).abs()
