@@ -146,4 +146,4 @@ def test_it_tells_apart_what_a_word_decides_and_comes_back_from_the_folder(tmp_p
 def test_where_there_are_no_texts_it_cannot_be_had(capsys, tmp_path):
     given = ["--set", "finetune.lexical=true", "--steps", "1", "--out", str(tmp_path / "run")]
     assert main(["finetune", "digits", *given]) == 2
-    assert "only answers for whole texts" in capsys.readouterr().err
+    assert "only classes of whole texts" in capsys.readouterr().err

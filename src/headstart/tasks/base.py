@@ -23,6 +23,8 @@ class Task(nn.Module, ABC):
     calibrates: whether its answers are what labels can calibrate: `calibrated` says what they
         are, `calibration_figure` which of `figures` tells how well they are.
     classes_apart: whether targets are classes, of which a label budget takes equal numbers.
+    logits: whether its outputs are logits, by which no loss bends much: a linear machine may take
+        the long plain steps of `tasks/lexical.py`, under which squared errors run away.
     framewise: whether it answers for each frame (a word, a slice of sound). Its head is then given
         all `Features`, of the tokens that are asked about; outputs are `[N, T, K]`, with NaN for
         the frames that a sample has not (`tasks/frames.py`), and targets `[N, ...]` of any shape.
@@ -36,6 +38,7 @@ class Task(nn.Module, ABC):
     calibrated: ClassVar[str] = "probabilities"
     calibration_figure: ClassVar[str] = "ece"
     classes_apart: ClassVar[bool]
+    logits: ClassVar[bool] = False
     framewise: ClassVar[bool] = False
     head: nn.Module
 

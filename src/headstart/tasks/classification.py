@@ -60,6 +60,7 @@ class Classification(Task):
     metric: str = "accuracy"
     direction: str = "max"
     classes_apart: ClassVar[bool] = True
+    logits: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, config: Any, targets: NDArray[Any]) -> dict[str, Any]:  # noqa: ARG003 - the face

@@ -48,6 +48,7 @@ class MultiLabel(Task):
     name: ClassVar[str] = "multilabel"
     direction: str = "max"
     classes_apart: ClassVar[bool] = False
+    logits: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, config: Any, targets: NDArray[Any]) -> dict[str, Any]:  # noqa: ARG003 - the face

@@ -43,7 +43,7 @@ class FineTuneConfig(Settings):
     lexical: bool | None = setting(
         None,
         "texts: a weight for every run of words and characters beside the network; by default"
-        " unless the encoder is frozen or public",
+        " for classes, unless the encoder is frozen or public",
         flag="",
     )
     augment: bool = setting(True, "train on moved and turned samples", flag="")
@@ -93,10 +93,11 @@ class Supervised(Learner):
     def _lexical(self, asked: bool | None) -> Lexical | None:
         """The weights of runs, where they are asked for."""
         vocabulary = getattr(self.encoder, "vocabulary", None)
-        reads = isinstance(vocabulary, Vocabulary) and not self.task.framewise
+        whole = self.task.logits and not self.task.framewise
+        reads = isinstance(vocabulary, Vocabulary) and whole
         if asked and not reads:
             raise UserError(
-                "setting 'finetune.lexical' is true: only answers for whole texts have it.",
+                "setting 'finetune.lexical' is true: only classes of whole texts have it.",
                 "Leave it out.",
             )
         usual = self.mode != "frozen" and not self.encoder.pretrained
