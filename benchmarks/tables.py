@@ -101,7 +101,7 @@ ROWS = {
     ),
     "adult-all": Row(
         **ADULT, labels=None, backbone=pieces(32, 64, 2),
-        finetuning={**KEPT, "training": trained(600, lr=3e-3, batch=256, decay=0.1)},
+        finetuning={**KEPT, "training": trained(600, lr=5e-3, batch=256, decay=0.5)},
     ),
 }  # fmt: skip
 WAYS = ("from scratch", "pre-trained", "linear probe")
