@@ -64,7 +64,7 @@ def strings(tmp_path_factory):
 
 def test_what_is_said_is_written_down_with_times(strings, tmp_path):
     model = hs.finetune(
-        str(strings), target="said", group="speaker", task="transcription", backbone=SMALL, steps=70,
+        str(strings), target="said", group="speaker", task="transcription", backbone=SMALL, steps=140,
         batch_size=8, lr=5e-3, out=tmp_path / "run",
     )  # fmt: skip
     test = model.result["test"]
