@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,9 @@ def test_no_file_holds_two_ideas():
         if (count := len(path.read_text().splitlines())) > 420
     }
     assert not long
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """Two of one name cannot be collected together, which a run of either does not show."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
+    assert not [name for name, count in names.items() if count > 1]
