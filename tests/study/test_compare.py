@@ -113,7 +113,7 @@ def test_regression_is_compared_by_its_own_figure(tmp_path):
     x = rng.normal(size=(200, 4)).astype(np.float32)
     np.savez(tmp_path / "rows.npz", x=x, y=(x @ [1, 2, 3, 4] + 0.1 * rng.normal(size=200)))
     found = hs.compare(
-        tmp_path / "rows.npz", out=tmp_path / "out", labels=[50], seeds=2, steps=5,
+        tmp_path / "rows.npz", out=tmp_path / "out", labels=50, seeds=2, steps=5,
         pretrain_steps=5, baselines=["linear"],
     ).result  # fmt: skip
     assert (found["task"], found["metric"], found["smaller_is_better"]) == (

@@ -49,7 +49,7 @@ def compare(
     data: str | Path,
     *,
     out: str | Path,
-    labels: Sequence[int | str] = (10, 100, 1000),
+    labels: int | str | Sequence[int | str] = (10, 100, 1000),
     seeds: int = 3,
     objective: str | Sequence[str] = (),
     start: AnyRun | Sequence[AnyRun] = (),
@@ -76,7 +76,7 @@ def compare(
     raw = {
         **own,
         "data": {**nest(DataConfig, settings), "path": str(data)},
-        "labels": list(labels),
+        "labels": [labels] if isinstance(labels, int | str) else list(labels),
         "seeds": seeds,
         "objectives": [objective] if isinstance(objective, str) else list(objective),
         "start": [_place(run) for run in runs],
