@@ -73,7 +73,7 @@ def build_parser() -> Parser:
         made.add_argument("--quiet", action="store_true", help="no progress, no messages")
         return made
 
-    _demo(command("demo", "the main job on bundled data, in about a minute"))
+    _demo(command("demo", "the main job on bundled data, in a minute or two"))
     _inspect(command("inspect", "what is in a data set, and what is wrong with it"))
     _pretrain(command("pretrain", "learn from all samples, labelled or not"))
     _finetune(command("finetune", "learn from the labels you own"))

@@ -4,8 +4,7 @@ A linear machine on tf-idf is hard to beat where texts are few (Wang and Manning
 aclanthology.org/P12-2018): single words decide, and a network that must squeeze all words into one
 vector loses some. Here it is part of the network's answer (Cheng et al., 2016, arXiv:1606.07792):
 outputs are the head's, plus the sum of the weights of the runs that a text holds. The weights begin
-at zero and take plain steps (`Learner.plain`): a rare
-one must not move as much as a frequent one.
+at zero and take plain steps (`Learner.plain`): a rare one must not move as much as a frequent one.
 
 A run is one or two words, or up to five characters within a word, its two ends counting as
 characters; runs share weights by their hash. Each kind's weights are tf-idf, a run counted once a
