@@ -29,6 +29,7 @@ import soundfile
 import yaml
 
 import headstart as hs
+from runs import finished
 
 WAYS = ("scratch", "pre-trained")
 OFFICIAL = 5  # recordings of each digit and speaker that are test
@@ -114,11 +115,6 @@ def manifests(options: argparse.Namespace) -> dict[str, Path]:
                 if held in (None, speaker):
                     rows.writerows([path, text, speaker, "test"] for path, text in parts["test"])
     return lists
-
-
-def finished(path: Path) -> hs.Run | None:
-    """The run in a folder, if it is done."""
-    return hs.load(path) if (path / "result.json").exists() else None
 
 
 def measured(name: str, data: Path, options: argparse.Namespace) -> dict[str, float]:

@@ -21,11 +21,7 @@ import headstart as hs
 from headstart.data import budget
 from headstart.data.sources import open_dataset
 from headstart.data.splits import ensure_test
-
-
-def finished(out: Path) -> hs.Run | None:
-    """The run in a folder, if it is done."""
-    return hs.load(out) if (out / "result.json").exists() else None
+from runs import finished
 
 
 def pixels(data: str, per_class: int, draw: int) -> float:

@@ -36,6 +36,7 @@ from sklearn.svm import SVC
 
 import headstart as hs
 from headstart.objectives import table as objectives
+from runs import finished
 
 # What the generator varies: where a template begins, its size, a line added to it, noise.
 VARIED = {"roll": 0.5, "scale": 0.2, "slope": 0.5, "jitter": 0.05, "wander": 0.05, "crop": 0.1}
@@ -75,11 +76,6 @@ def settings(path: Path, options: argparse.Namespace, *, labels: bool) -> Path:
     }
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
-
-
-def finished(out: Path) -> hs.Run | None:
-    """The run in `out`, if it came to its end."""
-    return hs.load(out) if (out / "result.json").exists() else None
 
 
 def chosen(make: Any, candidates: Any, data: Arrays, seed: int = 0) -> tuple[float, float]:

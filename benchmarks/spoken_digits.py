@@ -33,6 +33,7 @@ from headstart.baselines.base import fit
 from headstart.data.sources import open_dataset
 from headstart.modalities.audio import Audio, AudioConfig
 from headstart.tasks.classification import Classification, ClassificationConfig
+from runs import finished
 
 WAYS = ("mfcc", "scratch", "pre-trained", "probe", "self-trained")
 OFFICIAL = 5  # recordings of each digit and speaker that are test
@@ -100,11 +101,6 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
         for speaker in speakers:
             data = manifest(out / f"without-{speaker}.csv", options.digits, speaker)
             yield Case("unheard", speaker, data)
-
-
-def finished(path: Path) -> hs.Run | None:
-    """The run in a folder, if it is done."""
-    return hs.load(path) if (path / "result.json").exists() else None
 
 
 def settings(out: Path, protocol: str, *groups: str) -> Path:

@@ -24,6 +24,7 @@ import yaml
 
 import headstart as hs
 from headstart.settings import merge
+from runs import finished
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,11 +111,6 @@ WAYS = ("from scratch", "pre-trained", "linear probe")
 def read(path: Path | None) -> dict[str, Any]:
     """Settings of a file, or none."""
     return yaml.safe_load(path.read_text()) if path else {}
-
-
-def finished(out: Path) -> hs.Run | None:
-    """The run in a folder, if it is done."""
-    return hs.load(out) if (out / "result.json").exists() else None
 
 
 def written(out: Path, name: str, settings: dict[str, Any]) -> Path:

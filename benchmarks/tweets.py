@@ -26,6 +26,7 @@ from sklearn.svm import LinearSVC
 
 import headstart as hs
 from headstart.data.sources import open_dataset
+from runs import finished
 
 TASKS = ("emotion", "irony", "emoji")
 FIGURE = {"emotion": "macro_f1", "irony": "f1_irony", "emoji": "macro_f1"}
@@ -67,11 +68,6 @@ def linear(tweets: Path, task: str, *, quick: bool) -> tuple[float, float]:
     scores = [official(task, splits["validation"].targets, m.predict(held)) for m in made]
     best = int(np.argmax(scores))
     return official(task, splits["test"].targets, made[best].predict(x_test)), scores[best]
-
-
-def finished(out: Path) -> hs.Run | None:
-    """The run in a folder, if it is done."""
-    return hs.load(out) if (out / "result.json").exists() else None
 
 
 def settings(options: argparse.Namespace, start: hs.Run, task: str, way: dict[str, Any]) -> Path:

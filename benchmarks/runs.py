@@ -1,0 +1,12 @@
+"""What benchmarks that go on where they stopped have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import headstart as hs
+
+
+def finished(out: Path) -> hs.Run | None:
+    """The run in a folder, if it came to its end; one that did is read, not repeated."""
+    return hs.load(out) if (out / "result.json").exists() else None
