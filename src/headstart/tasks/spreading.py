@@ -19,6 +19,7 @@ from torch import Tensor
 
 DIRECTIONS = 64  # of each description
 CHUNK = 500  # rows compared with all others at a time
+PASSED = 4_096  # rows taken as doubles at a time
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,18 @@ def whitened(x: Tensor, directions: int = DIRECTIONS) -> Tensor:
     else. Whitened wholly, on the other hand, noise would weigh as much as signal: each direction is
     divided by the square root of its deviation. `[N, D]` → `[N, min(D, directions)]`.
     """
-    x = x.double() - x.double().mean(dim=0)
-    variance, axes = torch.linalg.eigh(x.T @ x / len(x))  # ascending
+    parts = torch.split(x, PASSED)  # doubles of all at once would take several times what x does
+    mean = sum(part.double().sum(dim=0) for part in parts) / len(x)
+    scatter = sum((apart := part.double() - mean).T @ apart for part in parts)  # [D, D]
+    variance, axes = torch.linalg.eigh(scatter / len(x))  # ascending
     kept = slice(max(0, len(variance) - directions), None)
     deviation = variance[kept].clamp(min=1e-12).sqrt()
     scale = torch.where(deviation > 1e-5 * deviation[-1], deviation.rsqrt(), 0.0)
-    return F.normalize((x @ (axes[:, kept] * scale)).float(), dim=1)
+    turned = axes[:, kept] * scale
+    out = x.new_empty(len(x), turned.shape[1], dtype=torch.float32)
+    for part, whole in zip(parts, torch.split(out, PASSED), strict=True):
+        whole.copy_(F.normalize(((part.double() - mean) @ turned).float(), dim=1))
+    return out
 
 
 def neighbours(descriptions: Sequence[Tensor], k: int = 5) -> Neighbours:
