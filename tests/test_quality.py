@@ -1,7 +1,9 @@
 """The checks of CONTRIBUTING, run as tests so that one command does everything."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -28,6 +30,13 @@ def test_check_passes(command):
         [SCRIPTS / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_contributing_tells_the_layers_that_are_checked():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    told = (ROOT / "CONTRIBUTING.md").read_text().split("```")[3]
+    assert " ".join(told.split()) == " → ".join(re.sub("[()]", "", layer) for layer in layers)
 
 
 def test_no_file_holds_two_ideas():

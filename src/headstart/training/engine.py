@@ -170,7 +170,11 @@ class Engine:
         return self.at
 
     def step(self) -> None:
-        """One batch, each player's turn in order; a step that is not finite changes nothing."""
+        """One batch, each player's turn in order.
+
+        A turn that is not finite changes nothing, and ends the step; the turns that players of a
+        game had before it stand.
+        """
         self._seed(self.at.step)
         progress, rate = self.plan.progress(self.at.step), self.plan.rate(self.at.step, self.config)
         with self.phase("data"):
