@@ -29,7 +29,7 @@ import soundfile
 import yaml
 
 import headstart as hs
-from runs import finished
+from runs import QUIET, finished
 
 WAYS = ("scratch", "pre-trained")
 OFFICIAL = 5  # recordings of each digit and speaker that are test
@@ -136,7 +136,7 @@ def measured(name: str, data: Path, options: argparse.Namespace) -> dict[str, fl
         out = options.out / name / way
         run = finished(out) or hs.finetune(
             str(data), target="text", task={"name": "transcription", "units": "words"},
-            validation_share=0.0, lr=3e-3, batch_size=16, out=out, overwrite=True,
+            validation_share=0.0, lr=3e-3, batch_size=16, out=out, overwrite=True, **QUIET,
             start=start, **ways[way], **options.tuning,
         )  # fmt: skip
         found[way] = run.result["test"]["unit_error_rate"]
@@ -149,7 +149,7 @@ def encoder(name: str, data: Path, settings: Path, options: argparse.Namespace) 
     out = options.out / name / "encoder"
     return finished(out) or hs.pretrain(
         str(data), target="text", objective="wav2vec", config=settings, out=out,
-        overwrite=True, **options.pretraining,
+        overwrite=True, **QUIET, **options.pretraining,
     )  # fmt: skip
 
 

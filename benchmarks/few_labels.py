@@ -21,7 +21,7 @@ import headstart as hs
 from headstart.data import budget
 from headstart.data.sources import open_dataset
 from headstart.data.splits import ensure_test
-from runs import finished
+from runs import QUIET, finished
 
 
 def pixels(data: str, per_class: int, draw: int) -> float:
@@ -57,7 +57,7 @@ def main() -> None:
     start = finished(options.out / "pretrained") or hs.pretrain(
         options.data, out=options.out / "pretrained", objective=options.objective,
         minutes=options.pretrain_minutes, config=options.config,
-        steps=50 if options.quick else options.pretrain_steps, overwrite=True,
+        steps=50 if options.quick else options.pretrain_steps, overwrite=True, **QUIET,
     )  # fmt: skip
     print(f"pre-trained by {options.objective} in {start.result['wall_seconds']:.0f} s", flush=True)
     ways: dict[str, dict[str, Any]] = {
@@ -75,7 +75,7 @@ def main() -> None:
             run = finished(out) or hs.finetune(
                 options.data, out=out, labels_per_class=options.labels_per_class, seed=draw,
                 minutes=options.minutes, steps=30 if options.quick else None,
-                config=options.finetune_config, overwrite=True, **way,
+                config=options.finetune_config, overwrite=True, **QUIET, **way,
             )  # fmt: skip
             result = run.result
             rows.setdefault(name, []).append((result["test"]["error"], result["wall_seconds"]))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 import headstart as hs
 from headstart.data.sources import open_dataset
 from headstart.workflows.loaded import LoadedRun, load_run
+from runs import QUIET
 
 JUDGES = 4_000
 MADE = 1_000
@@ -44,7 +45,13 @@ def main() -> None:
     every = "30 steps" if asked.quick else "200 steps"
     more = write_config(asked.out / "more.yaml", asked.threads, validate_every=every)
     start = asked.start or hs.pretrain(
-        pictures, preset="gan", config=more, out=asked.out / "gan", overwrite=True, **length
+        pictures,
+        preset="gan",
+        config=more,
+        out=asked.out / "gan",
+        overwrite=True,
+        **QUIET,
+        **length,
     )
     run = load_run(start if isinstance(start, str) else start.path)
     result = run.result
@@ -55,7 +62,7 @@ def main() -> None:
     short = {"steps": 60 if asked.quick else 600}
     judge = hs.finetune(
         pictures, backbone={"name": "conv", "widths": [16, 32, 64]}, config=plain,
-        out=asked.out / "judge", overwrite=True, batch_size=128, **short,
+        out=asked.out / "judge", overwrite=True, **QUIET, batch_size=128, **short,
     )  # fmt: skip
     figures["judge"] = judge.result["test"]["accuracy"]
     figures["classes"] = coverage(judge, made)
@@ -66,7 +73,7 @@ def main() -> None:
             network = {} if given else {"backbone": run.config["backbone"]}
             tuned = hs.finetune(
                 pictures, **given, **network, config=plain, labels_per_class=10, seed=seed,
-                out=asked.out / "tuned", overwrite=True, **short,
+                out=asked.out / "tuned", overwrite=True, **QUIET, **short,
             )  # fmt: skip
             accuracies[name].append(tuned.result["test"]["accuracy"])
             print(f"draw {seed}, {name}: {accuracies[name][-1]:.4f}", flush=True)

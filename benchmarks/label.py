@@ -33,6 +33,7 @@ from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import LoadedRun, load_run
 from headstart.workflows.request import config_of
 from headstart.workflows.supply import Supply
+from runs import QUIET
 
 BALANCED = "random, balanced"
 HELD_OUT = 5_000
@@ -125,7 +126,7 @@ def main() -> None:
             out = file.with_suffix("")
             model = hs.load(out) if (out / "result.json").exists() else hs.finetune(
                 options.data, start=options.run, labels_from=str(file), steps=steps, seed=seed,
-                out=out, overwrite=True,
+                out=out, overwrite=True, **QUIET,
             )  # fmt: skip
             errors[rule].append(model.result["test"]["error"])
             print(f"  seed {seed} {rule:16s} test {errors[rule][-1]:.2%}", flush=True)

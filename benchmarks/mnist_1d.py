@@ -36,7 +36,7 @@ from sklearn.svm import SVC
 
 import headstart as hs
 from headstart.objectives import table as objectives
-from runs import finished
+from runs import QUIET, finished
 
 # What the generator varies: where a template begins, its size, a line added to it, noise.
 VARIED = {"roll": 0.5, "scale": 0.2, "slope": 0.5, "jitter": 0.05, "wander": 0.05, "crop": 0.1}
@@ -146,6 +146,7 @@ def rows(options: argparse.Namespace, source: Path) -> Any:
                 config=settings(out / "pretrain.yaml", options, labels=False),
                 seed=seed,
                 overwrite=True,
+                **QUIET,
             )
             yield "probe", seed, *probe(first, source, data)
         if "random" not in options.skip:
@@ -159,6 +160,7 @@ def rows(options: argparse.Namespace, source: Path) -> Any:
                 config=settings(out / "pretrain.yaml", options, labels=False),
                 seed=seed,
                 overwrite=True,
+                **QUIET,
             )
             yield "random", seed, *probe(nothing, source, data)
         if "scratch" not in options.skip and seed < options.scratch_seeds:
@@ -170,6 +172,7 @@ def rows(options: argparse.Namespace, source: Path) -> Any:
                 config=settings(out / "finetune.yaml", options, labels=True),
                 seed=seed,
                 overwrite=True,
+                **QUIET,
             )
             result = run.result
             yield "scratch", seed, result["val"]["accuracy"], result["test"]["accuracy"]

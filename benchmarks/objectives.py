@@ -42,6 +42,7 @@ from headstart.workflows import assemble
 from headstart.workflows.config import DataConfig, PretrainConfig
 from headstart.workflows.loaded import LoadedRun, load_run
 from headstart.workflows.request import config_of, layered
+from runs import QUIET
 
 PER_CLASS = 10
 LOADED = {name: objectives.table.load(name) for name in objectives.table}
@@ -164,7 +165,7 @@ def train(
 ) -> hs.Run:
     """Pre-train; the last weights count, and nothing but steps is paid for."""
     return hs.pretrain(
-        data, objective=name, steps=steps, out=out, overwrite=True, preset=preset(name),
+        data, objective=name, steps=steps, out=out, overwrite=True, **QUIET, preset=preset(name),
         config=settings(asked), **more,
     )  # fmt: skip
 
@@ -186,7 +187,7 @@ def tuned(data: str, start: hs.Run | None, asked: argparse.Namespace) -> dict[st
     for draw in range(asked.draws):
         run = hs.finetune(
             data, start=start, labels_per_class=PER_CLASS, seed=draw, config=path,
-            steps=asked.finetune_steps, out=asked.out / "tuned", overwrite=True,
+            steps=asked.finetune_steps, out=asked.out / "tuned", overwrite=True, **QUIET,
         )  # fmt: skip
         accuracies.append(run.result["test"]["accuracy"])  # read before the next takes its folder
     return {"fine-tuned": accuracies}

@@ -21,6 +21,7 @@ from sklearn.model_selection import train_test_split
 
 import headstart as hs
 from headstart.data.idx import read_idx
+from runs import QUIET
 
 LARGEST_ANGLE = 60.0  # degrees either way
 
@@ -53,7 +54,7 @@ def compare(
     """Print both twins' errors over the draws."""
     start = hs.pretrain(
         file, out=out / f"{name}-pretrained", objective={**objective, "augment": False},
-        backbone=backbone, steps=pre_steps, overwrite=True,
+        backbone=backbone, steps=pre_steps, overwrite=True, **QUIET,
     )  # fmt: skip
     errors: dict[str, list[float]] = {"pre-trained": [], "from scratch": []}
     mean = 0.0
@@ -64,7 +65,7 @@ def compare(
             run = hs.finetune(
                 file, start=begin, task="regression", labels=labels, seed=draw, steps=steps,
                 backbone=None if begin else backbone, mode=mode if begin else None, config=config,
-                out=out / f"{name}-{title.replace(' ', '-')}-{draw}", overwrite=True,
+                out=out / f"{name}-{title.replace(' ', '-')}-{draw}", overwrite=True, **QUIET,
             )  # fmt: skip
             errors[title].append(run.result["test"]["mse"])
             mean = run.result["test"]["mean_predictor_mse"]

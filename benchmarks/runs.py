@@ -6,6 +6,8 @@ from pathlib import Path
 
 import headstart as hs
 
+QUIET = {"verbose": False, "report": False}  # a benchmark prints figures, and drawing takes time
+
 
 def finished(out: Path) -> hs.Run | None:
     """The run in a folder, if it came to its end; one that did is read, not repeated."""

@@ -33,7 +33,7 @@ from headstart.baselines.base import fit
 from headstart.data.sources import open_dataset
 from headstart.modalities.audio import Audio, AudioConfig
 from headstart.tasks.classification import Classification, ClassificationConfig
-from runs import finished
+from runs import QUIET, finished
 
 WAYS = ("mfcc", "scratch", "pre-trained", "probe", "self-trained")
 OFFICIAL = 5  # recordings of each digit and speaker that are test
@@ -117,7 +117,8 @@ def encoder(case: Case, options: argparse.Namespace) -> hs.Run:
     name = "official" if case.protocol in ("official", "few") else f"without-{case.name}"
     out = options.out / "encoders" / name
     return finished(out) or hs.pretrain(
-        str(case.data), target="digit", objective=options.objective, out=out, overwrite=True,
+        str(case.data), target="digit", objective=options.objective, out=out,
+        overwrite=True, **QUIET,
         config=settings(options.out, case.protocol, "modality", "backbone"),
         **PRETRAINING, **options.pretraining,
     )  # fmt: skip
@@ -142,7 +143,8 @@ def measured(case: Case, options: argparse.Namespace) -> dict[str, float]:
             run = finished(out) or hs.finetune(
                 str(case.data), target="digit", labels_per_class=case.labels, seed=case.seed,
                 start=None if way == "scratch" else encoder(case, options),
-                validation_share=0.0, out=out, overwrite=True, **ways[way], **options.tuning,
+                validation_share=0.0, out=out, **ways[way], **options.tuning,
+                overwrite=True, **QUIET,
             )  # fmt: skip
             found[way] = run.result["test"]["accuracy"]
         if way in found:

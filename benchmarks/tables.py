@@ -24,7 +24,7 @@ import yaml
 
 import headstart as hs
 from headstart.settings import merge
-from runs import finished
+from runs import QUIET, finished
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ class Bench:
             self.pretraining,
         )
         return finished(out) or hs.pretrain(
-            self.options.tables / row.file, out=out, overwrite=True, seed=draw,
+            self.options.tables / row.file, out=out, overwrite=True, **QUIET, seed=draw,
             config=written(self.out, f"{out.name}.yaml", settings),
             steps=5 if self.options.quick else None,
         )  # fmt: skip
@@ -174,7 +174,7 @@ class Bench:
         if way == "linear probe":
             settings = merge(settings, {"finetune": {"mode": "frozen"}})
         return hs.finetune(
-            self.options.tables / row.file, out=out, overwrite=True, seed=draw,
+            self.options.tables / row.file, out=out, overwrite=True, **QUIET, seed=draw,
             config=written(self.out, f"{out.name}.yaml", settings),
             steps=5 if self.options.quick else None, **more,
         )  # fmt: skip

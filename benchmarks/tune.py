@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 import headstart as hs
+from runs import QUIET
 
 
 def finished(search: Path) -> int:
@@ -82,7 +83,8 @@ def main() -> None:
         same = draw < draws
         for name, config in (("defaults", None), ("tuned", search / "best.yaml")):
             run = hs.finetune(
-                options.data, out=options.out / f"{name}-{draw}", config=config, overwrite=True,
+                options.data, out=options.out / f"{name}-{draw}", config=config,
+                overwrite=True, **QUIET,
                 start=options.start, backbone=options.backbone, labels=options.labels, steps=steps,
                 seed=draw + 1, label_seed=0 if same else draw,
             )  # fmt: skip

@@ -26,7 +26,7 @@ from sklearn.svm import LinearSVC
 
 import headstart as hs
 from headstart.data.sources import open_dataset
-from runs import finished
+from runs import QUIET, finished
 
 TASKS = ("emotion", "irony", "emoji")
 FIGURE = {"emotion": "macro_f1", "irony": "f1_irony", "emoji": "macro_f1"}
@@ -106,7 +106,7 @@ def main() -> None:
         str(corpus(options.tweets, options.out)), out=options.out / "pretrained",
         objective=options.objective, backbone=options.backbone, config=options.config,
         minutes=options.pretrain_minutes,
-        steps=20 if options.quick else options.pretrain_steps, overwrite=True,
+        steps=20 if options.quick else options.pretrain_steps, overwrite=True, **QUIET,
     )  # fmt: skip
     print(f"pre-trained by {options.objective} in {start.result['wall_seconds']:.0f} s", flush=True)
     ways: dict[str, dict[str, Any]] = {
@@ -125,7 +125,7 @@ def main() -> None:
             for seed in range(1 if options.quick else options.seeds):
                 out = options.out / f"{task}-{name.replace(' ', '-')}-{seed}"
                 run = finished(out) or hs.finetune(
-                    str(options.tweets / task), out=out, seed=seed, overwrite=True,
+                    str(options.tweets / task), out=out, seed=seed, overwrite=True, **QUIET,
                     minutes=options.minutes, steps=10 if options.quick else None,
                     epochs=options.epochs, config=settings(options, start, task, way), **way,
                 )  # fmt: skip

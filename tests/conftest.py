@@ -13,6 +13,17 @@ def own_cache(tmp_path_factory):
     os.environ["HEADSTART_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_runs():
+    """Runs begun from Python say nothing and draw no report, unless a test asks: drawing is slow."""
+    import headstart as hs
+
+    for begin in (hs.pretrain, hs.finetune):
+        begin.__kwdefaults__.update(verbose=False, report=False)
+    for study in (hs.compare, hs.tune, hs.recommend):
+        study.__kwdefaults__.update(verbose=False)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data, or a skip that says where it was looked for."""

@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import headstart as hs
+from waves import waves
 
 SMALL = {"name": "mlp", "widths": [32, 16]}
 
@@ -82,3 +83,54 @@ def test_a_classifier_starts_from_a_run_as_from_its_folder(encoder_run):
         model = hs.Classifier(start=start, steps=1).fit((x * 15).astype(np.uint8), y)
         config = model.run_["config.yaml"].decode()
         assert f"start: {encoder_run.path}" in config
+
+
+def test_samples_without_a_class_teach_too():
+    """As scikit-learn's semi-supervised estimators have it, or given apart."""
+    digits = load_digits()
+    x, y = (digits.images[:150] * 15.9).astype(np.uint8), digits.target[:150]
+    half = np.where(np.arange(150) % 2, -1, y)
+    pictures = hs.Classifier(steps=2, backbone=SMALL).fit(x, half)
+    assert pictures.classes_.tolist() == list(range(10))
+    assert b"unlabelled: self-train" in pictures.run_["config.yaml"]
+    assert b'"labels": 75' in pictures.run_["result.json"]
+    assert b'"unlabelled": 75' in pictures.run_["result.json"]
+    rows = x.reshape(150, -1).astype(np.float32)
+    named = np.array(["even", "odd"])[y % 2]
+    apart = hs.Classifier(steps=2, backbone=SMALL, set={"vat.radius": 0.5})
+    apart.fit(rows[:60], named[:60], unlabelled=rows[60:])
+    assert b"unlabelled: vat" in apart.run_["config.yaml"]
+    assert b"radius: 0.5" in apart.run_["config.yaml"]
+    assert b'"unlabelled": 90' in apart.run_["result.json"]
+    assert set(apart.predict(rows)) <= {"even", "odd"}
+    signs = hs.Classifier(steps=2, backbone=SMALL).fit(rows, np.where(y % 2, 1, -1))
+    assert signs.classes_.tolist() == [-1, 1]
+
+
+def test_rows_with_labels_of_few_learn_more_from_the_others():
+    """Two rings of which four points are labelled: the others say where the border runs."""
+    from sklearn.datasets import make_moons
+
+    x, y = make_moons(400, noise=0.05, random_state=0)
+    few = np.concatenate([np.flatnonzero(y == c)[:3] for c in (0, 1)])
+    known = np.full(400, -1)
+    known[few] = y[few]
+    how = {"steps": 300, "backbone": {"name": "mlp", "widths": [64, 64]}, "training": {"lr": 1e-2}}
+    alone = hs.Classifier(**how).fit(x[few], y[few]).score(x, y)
+    with_others = hs.Classifier(**how, set={"vat.radius": 0.2}).fit(x, known).score(x, y)
+    assert with_others > alone
+
+
+def test_series_and_files(tmp_path):
+    from PIL import Image
+
+    x, y = waves(30)
+    small = {"name": "tcn", "width": 8}
+    series = hs.Classifier(kind="series", steps=2, backbone=small).fit(x, y)
+    assert b"name: series" in series.run_["config.yaml"]
+    assert series.predict(x[:4]).shape == (4,)
+    paths = [tmp_path / f"{i}.png" for i in range(30)]
+    for path, pixels in zip(paths, load_digits().images, strict=False):
+        Image.fromarray((pixels * 15.9).astype(np.uint8)).save(path)
+    encoder = hs.Encoder(steps=1, backbone=SMALL).fit(paths)
+    assert encoder.transform(paths[:3]).shape == (3, 16)

@@ -26,6 +26,11 @@ _HOMES = {
     "tune": "headstart.api",
     "Tuning": "headstart.api",
     "label": "headstart.api",
+    "recommend": "headstart.api",
+    "evaluate": "headstart.api",
+    "predict": "headstart.api",
+    "embed": "headstart.api",
+    "Watcher": "headstart.training.watching",
     "Classifier": "headstart.estimators",
     "Regressor": "headstart.estimators",
     "Encoder": "headstart.estimators",
@@ -38,15 +43,20 @@ if TYPE_CHECKING:
         Run,
         Tuning,
         compare,
+        embed,
+        evaluate,
         finetune,
         inspect,
         label,
         load,
+        predict,
         pretrain,
+        recommend,
         tune,
     )
     from headstart.errors import UserError
     from headstart.estimators import Classifier, Encoder, Regressor
+    from headstart.training.watching import Watcher
 
 __all__ = [
     "Classifier",
@@ -56,13 +66,18 @@ __all__ = [
     "Run",
     "Tuning",
     "UserError",
+    "Watcher",
     "__version__",
     "compare",
+    "embed",
+    "evaluate",
     "finetune",
     "inspect",
     "label",
     "load",
+    "predict",
     "pretrain",
+    "recommend",
     "tune",
 ]
 

@@ -4,16 +4,23 @@
     model = Classifier(start=encoder).fit(few, labels)
 
 Rows of numbers `[N, F]` make a table, `[N, H, W]` and `[N, H, W, C]` pictures, strings `[N]`
-texts, and a DataFrame with columns of other kinds a table of them. Nothing is left on disk: the
-finished run lives in the estimator, as the bytes of its files.
+texts or files of pictures and recordings, and a frame with columns of other kinds a table of them;
+`kind="series"` makes series of `[N, T]` and `[N, C, T]`. Nothing is left on disk: the finished run
+lives in the estimator, as the bytes of its files.
+
+All three take `set`, any setting by its dotted name, as `{"training.ema": 0.99}`, and say on stderr
+how it goes where `verbose` is asked for.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,21 +30,22 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from headstart.api.run import Run
-from headstart.data.arrays import as_inputs
-from headstart.data.dataset import Dataset, Samples
-from headstart.data.tabular import from_frame, is_frame
-from headstart.data.texts import as_array
+from headstart.data.dataset import Dataset, Kind
+from headstart.data.frames import as_table, is_frame
+from headstart.data.held import dataset_of
 from headstart.runs.folder import RunFolder
 from headstart.settings import merge
+from headstart.training.display import progress_display, speaker
 from headstart.workflows.answer import embed, predict
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.finetune import finetune
 from headstart.workflows.loaded import LoadedRun, load_run
 from headstart.workflows.pretrain import pretrain
-from headstart.workflows.request import config_of
+from headstart.workflows.request import config_of, layered
 
 KEPT = ("config.yaml", "preprocessing.json", "result.json", "model.safetensors")
 ALSO = "tokenizer.json"  # of texts
+Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]
@@ -46,6 +54,16 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def _keep(self, folder: Path) -> None:
         kept = [*KEPT, *([ALSO] if (folder / ALSO).exists() else [])]
         self.run_ = {name: (folder / name).read_bytes() for name in kept}
+
+    @contextmanager
+    def _begun(self, place: Path) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
+        """The run's folder, and what shows and says how it goes."""
+        quiet = not self.verbose
+        with (
+            RunFolder.create(place, resume=False, overwrite=False) as folder,
+            progress_display(quiet=quiet) as display,
+        ):
+            yield folder, {"display": display, "say": speaker(quiet=quiet)}
 
     def _unpack(self, folder: Path) -> Path:
         folder.mkdir()
@@ -63,23 +81,21 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             validate_data(self, x, reset=reset, skip_check_array=True)
             return found
         checked: NDArray[Any] = validate_data(
-            self,
-            x,
-            reset=reset,
-            allow_nd=True,
-            dtype="numeric",
-            ensure_min_samples=2 if reset else 1,
+            self, x, reset=reset, ensure_min_samples=2 if reset else 1, **self._checks()
         )
         return checked
 
-    def _dataset(self, x: Any, y: NDArray[Any] | None) -> Dataset:
-        if is_frame(x):
-            table = from_frame(x, features=list(x.columns))
-            return table.with_splits({"train": replace(table.train, targets=y)})
-        if isinstance(x, list):
-            return Dataset("texts in memory", "text", {"train": Samples(as_array(x), y)})
-        kind, array = as_inputs(x, "X")
-        return Dataset("arrays in memory", kind, {"train": Samples(array, y)})
+    def _checks(self) -> dict[str, Any]:
+        """What scikit-learn is to ask of arrays; series may have gaps."""
+        finite = "allow-nan" if self.kind == "series" else True
+        return {"allow_nd": True, "dtype": "numeric", "ensure_all_finite": finite}
+
+    def _dataset(
+        self, x: Any, y: NDArray[Any] | None = None, known: NDArray[np.bool_] | None = None
+    ) -> Dataset:
+        dataset = dataset_of(x, kind=self.kind)
+        labelled = None if known is None or known.all() else known
+        return dataset.with_splits({"train": replace(dataset.train, targets=y, labelled=labelled)})
 
     def _settings(self) -> dict[str, Any]:
         raw: dict[str, Any] = {"seed": _seed(self.random_state), "data": {"path": "arrays"}}
@@ -87,6 +103,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         length = {} if self.steps is None else {"duration": f"{self.steps} steps"}
         training = merge(length, self.training or {})
         return {**raw, "backbone": dict(backbone or {}), "training": training}
+
+    def _config(self, cls: type[Config], raw: dict[str, Any]) -> Config:
+        return config_of(cls, layered(None, None, raw, self.set))
 
 
 class Encoder(TransformerMixin, _Estimator):  # type: ignore[misc]
@@ -105,12 +124,18 @@ class Encoder(TransformerMixin, _Estimator):  # type: ignore[misc]
         steps: int | None = None,
         training: dict[str, Any] | None = None,
         random_state: int | None = 0,
+        kind: Kind | None = None,
+        set: dict[str, Any] | None = None,
+        verbose: bool = False,
     ) -> None:
         self.objective = objective
         self.backbone = backbone
         self.steps = steps
         self.training = training
         self.random_state = random_state
+        self.kind = kind
+        self.set = set
+        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -122,10 +147,10 @@ class Encoder(TransformerMixin, _Estimator):  # type: ignore[misc]
         x = self._x(X, reset=True)
         objective = self.objective
         named = {"name": objective} if isinstance(objective, str) else dict(objective or {})
-        config = config_of(PretrainConfig, {**self._settings(), "objective": named})
+        config = self._config(PretrainConfig, {**self._settings(), "objective": named})
         with tempfile.TemporaryDirectory() as place:
-            with RunFolder.create(Path(place, "run"), resume=False, overwrite=False) as folder:
-                pretrain(config, folder, dataset=self._dataset(x, None))
+            with self._begun(Path(place, "run")) as (folder, heard):
+                pretrain(config, folder, dataset=self._dataset(x), **heard)
             self._keep(folder.path)
         return self
 
@@ -150,6 +175,9 @@ class _Predictor(_Estimator):
         steps: int | None = None,
         training: dict[str, Any] | None = None,
         random_state: int | None = 0,
+        kind: Kind | None = None,
+        set: dict[str, Any] | None = None,
+        verbose: bool = False,
     ) -> None:
         self.start = start
         self.mode = mode
@@ -157,25 +185,44 @@ class _Predictor(_Estimator):
         self.steps = steps
         self.training = training
         self.random_state = random_state
+        self.kind = kind
+        self.set = set
+        self.verbose = verbose
 
-    def _fit(self, x: NDArray[Any], y: NDArray[Any]) -> Self:
+    def _fit(
+        self, x: Any, y: NDArray[Any], known: NDArray[np.bool_] | None = None, rest: Any = None
+    ) -> Self:
+        """Fine-tune on x and y where they are `known`, and on `rest`, samples without labels."""
         raw = {**self._settings(), "task": {"name": self._task}, "finetune": {"mode": self.mode}}
+        known = np.ones(len(y), dtype=bool) if known is None else known
+        if rest is not None:
+            rest = self._x(rest, reset=False)
+            x, y = _joined(x, rest), np.concatenate([y, np.zeros(len(rest), y.dtype)])
+            known = np.concatenate([known, np.zeros(len(rest), dtype=bool)])
+        dataset = self._dataset(x, y, known)
+        if not known.all():
+            # Nobody knows a change of a row of numbers that means nothing: VAT looks for its own.
+            rows = dataset.kind == "table" and not dataset.train.inputs.dtype.names  # type: ignore[union-attr]
+            raw["unlabelled"] = "vat" if rows else "self-train"
         with tempfile.TemporaryDirectory() as place:
             if isinstance(self.start, Encoder):
                 check_is_fitted(self.start, "run_")
                 raw["start"] = str(self.start._unpack(Path(place, "start")))
             elif self.start is not None:
                 raw["start"] = str(self.start.path if isinstance(self.start, Run) else self.start)
-            config = config_of(FinetuneConfig, raw)
-            with RunFolder.create(Path(place, "run"), resume=False, overwrite=False) as folder:
-                finetune(config, folder, dataset=self._dataset(x, y))
+            config = self._config(FinetuneConfig, raw)
+            with self._begun(Path(place, "run")) as (folder, heard):
+                finetune(config, folder, dataset=dataset, **heard)
             self._keep(folder.path)
         return self
 
     def _pair(self, x: Any, y: Any, *, y_numeric: bool = False) -> tuple[Any, NDArray[Any]]:
         """Samples and targets, as many of either."""
         if (found := _as_read(x)) is None:
-            return _checked(self, x, y, y_numeric=y_numeric)
+            checked: tuple[Any, NDArray[Any]] = validate_data(
+                self, x, y, y_numeric=y_numeric, ensure_min_samples=2, **self._checks()
+            )
+            return checked
         validate_data(self, x, skip_check_array=True)
         targets = column_or_1d(y, warn=True)
         check_consistent_length(x, targets)
@@ -196,14 +243,22 @@ class Classifier(ClassifierMixin, _Predictor):  # type: ignore[misc]
 
     _task = "classification"
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fine-tune on X `[N, ...]` and classes y `[N]`."""
+    def fit(self, X: Any, y: Any, unlabelled: Any = None) -> Self:
+        """Fine-tune on X `[N, ...]` and classes y `[N]`, and on samples without a class.
+
+        These are those of `unlabelled`, and those whose y is -1 beside two or more classes from 0
+        upwards (-1 and 1 alone are two classes). They teach by self-training, rows of numbers by
+        virtual adversarial training; `set={"self_training.share": 0.1}` sets either.
+        """
         x, y = self._pair(X, y)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        known = _known(y)
+        check_classification_targets(y[known])
+        self.classes_, codes = np.unique(y[known], return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("Classifier needs two classes; y holds one class.")
-        return self._fit(x, codes)
+        targets = np.zeros(len(y), codes.dtype)
+        targets[known] = codes
+        return self._fit(x, targets, known, unlabelled)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each of `classes_`, `[N, K]`."""
@@ -235,24 +290,34 @@ class Regressor(RegressorMixin, _Predictor):  # type: ignore[misc]
 
 
 def _as_read(x: Any) -> Any:
-    """Texts `[N]` as a list, and a frame that holds more than numbers as it is; else None."""
+    """Texts or files `[N]` as a list, a frame that holds more than numbers as it is; else None."""
     if is_frame(x):
-        numbers = all(getattr(kind, "kind", "O") in "uifb" for kind in x.dtypes)
+        kinds = getattr(x, "dtypes", [None])
+        numbers = all(getattr(kind, "kind", "O") in "uifb" for kind in kinds)
         return None if numbers else x
     if getattr(x, "ndim", 1) == 1 and not isinstance(x, str) and hasattr(x, "__len__"):
         items = list(x)
-        if items and all(isinstance(item, str) for item in items):
+        if items and all(isinstance(item, str | os.PathLike) for item in items):
             return items
     return None
 
 
-def _checked(
-    estimator: _Predictor, x: Any, y: Any, *, y_numeric: bool = False
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    checked: tuple[NDArray[Any], NDArray[Any]] = validate_data(
-        estimator, x, y, allow_nd=True, dtype="numeric", y_numeric=y_numeric, ensure_min_samples=2
-    )
-    return checked
+def _known(y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of y `[N]` are labels, as scikit-learn's semi-supervised estimators have it."""
+    others = np.unique(y[y != -1]) if y.dtype.kind == "i" else y[:0]
+    if len(others) >= 2 and others[0] >= 0:
+        known: NDArray[np.bool_] = y != -1
+        return known
+    return np.ones(len(y), dtype=bool)
+
+
+def _joined(x: Any, rest: Any) -> Any:
+    """Samples, and behind them others of their kind."""
+    if is_frame(x):
+        import pyarrow as pa
+
+        return pa.concat_tables([as_table(x), as_table(rest)], promote_options="permissive")
+    return [*x, *rest] if isinstance(x, list) else np.concatenate([x, rest])
 
 
 def _seed(random_state: Any) -> int:

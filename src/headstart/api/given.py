@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from headstart.data.given import describe, is_given, on_disk
+from headstart.data import given, held
+from headstart.data.dataset import Dataset
+from headstart.data.held import IN_MEMORY
 from headstart.errors import UserError
 from headstart.runs.folder import RunFolder
 from headstart.settings import merge
@@ -19,8 +22,13 @@ from headstart.workflows.request import durations, nest
 
 Named = str | dict[str, Any]
 Inputs = str | Path | Sequence[str | Path] | NDArray[Any]
-Data = Any  # str | Path, a DataFrame, a datasets.Dataset or DatasetDict
+Data = Any  # a path or a name, or what `held.ACCEPTED` lists
 Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
+# What says how a source is read; samples in memory are read already.
+OF_SOURCES = (
+    "train", "validation", "test", "target", "file_column", "text_column", "series_column",
+    "time_column", "group",
+)  # fmt: skip
 
 
 def raw_of(
@@ -38,36 +46,89 @@ def raw_of(
     return merge(
         nest(cls, settings),
         {name: part for name, part in parts.items() if part},
-        {"data": {"path": describe(data) if is_given(data) else str(data)}},
+        {} if data is None else {"data": {"path": name_of(data)}},
         {"training": {"duration": str(duration)}} if duration else {},
     )
 
 
+def name_of(data: Data) -> str:
+    """The path, or what samples in memory are called in messages and in config.yaml.
+
+    Raises:
+        UserError: nobody reads such data.
+    """
+    if _is_path(data):
+        return os.fspath(data)
+    if given.is_given(data):
+        return given.describe(data)
+    if held.is_held(data):
+        return held.name_of(data)
+    raise UserError(f"data of type {type(data).__name__} are not read.", held.ACCEPTED)
+
+
+def path_only(data: Data, command: str) -> str:
+    """The path of data that have one.
+
+    Raises:
+        UserError: they are in memory, and `command` reads them more than once.
+    """
+    if _is_path(data):
+        return os.fspath(data)
+    raise UserError(
+        f"{command} reads data from disk, again and again: give a path or a name, not"
+        f" {name_of(data)}.",
+        "Write arrays with numpy.savez (x=, y=), a frame with its to_parquet.",
+    )
+
+
 @contextmanager
-def opened(data: Data, config: DataConfig) -> Iterator[Any]:
+def opened(
+    data: Data, config: DataConfig, modality: Mapping[str, Any] | None = None
+) -> Iterator[Dataset | None]:
     """What is given in memory as a data set with a test split; None for what has a path.
 
+    modality: its settings, whose name says what arrays hold where `config` does not.
     Pictures may be read from disk for as long as the block lasts.
     """
-    if not is_given(data):
+    if data is None or _is_path(data):
         yield None
         return
-    from headstart.workflows.assemble import open_data
+    from headstart.data.splits import ensure_test
 
-    with on_disk(data, config.file_column) as (path, splits):
-        named: dict[str, Any] = {"path": path, **splits}
-        opened = open_data(replace(config, **named))
-        yield replace(opened, source=describe(data))
+    if config.kind is None and (modality or {}).get("name") == "series":
+        config = replace(config, kind="series")
+    with in_memory(data, config) as dataset:
+        yield ensure_test(dataset, config.split_seed)
+
+
+@contextmanager
+def in_memory(data: Data, config: DataConfig) -> Iterator[Dataset]:
+    """What is given in memory as a data set with the splits it has, for as long as that."""
+    name = name_of(data)
+    if given.is_given(data):
+        from headstart.workflows.assemble import open_source
+
+        with given.on_disk(data, config.file_column) as (path, splits):
+            named: dict[str, Any] = {"path": path, **splits}
+            yield replace(open_source(replace(config, **named)), source=name)
+        return
+    from headstart.data.sources import refuse
+
+    refuse(name.removesuffix(IN_MEMORY), **{n: getattr(config, n) for n in OF_SOURCES})
+    yield held.dataset_of(data, kind=config.kind, layout=config.layout)
 
 
 @contextmanager
 def asked(inputs: Inputs, config: dict[str, Any]) -> Iterator[Inputs]:
     """What `predict` and `embed` are asked of; tables of numbers and names as they are."""
     told = config.get("data", {})
-    if not is_given(inputs) or config.get("modality", {}).get("name") == "table":
-        yield inputs
+    name_of(inputs)
+    if isinstance(inputs, tuple) and inputs and not _is_path(inputs[0]):
+        raise UserError("predict and embed take samples without labels: give X, not (X, y).")
+    if not given.is_given(inputs) or config.get("modality", {}).get("name") == "table":
+        yield held.plain(inputs)
         return
-    with on_disk(inputs, told.get("file_column")) as (path, _):
+    with given.on_disk(inputs, told.get("file_column")) as (path, _):
         yield path
 
 
@@ -91,3 +152,7 @@ def folder_for(out: str | Path | None, stem: str, *, resume: bool, overwrite: bo
     while Path("runs", f"{stem}-{number}").exists():
         number += 1
     return RunFolder.create(Path("runs", f"{stem}-{number}"), resume=False, overwrite=False)
+
+
+def _is_path(data: Any) -> bool:
+    return isinstance(data, str | os.PathLike)

@@ -9,28 +9,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.api.given import Data, Inputs, asked
-from headstart.data.given import IN_MEMORY, describe, is_given, on_disk
+from headstart.api.given import Data, Inputs, asked, in_memory, name_of
+from headstart.data.given import is_given
+from headstart.data.held import IN_MEMORY
 from headstart.errors import UserError
 from headstart.runs.folder import RunFolder
+from headstart.training.display import speaker
 from headstart.workflows.config import DataConfig
-from headstart.workflows.request import config_of
+from headstart.workflows.request import config_of, nest
 
 if TYPE_CHECKING:
     from headstart.workflows.module import Encoder
 
 
+OF_FRAMES = ("target", "file_column", "text_column")  # read as those were that were learned from
+
+
 class Run:
     """A finished run in its folder; the network is read when it is first asked."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, device: str = "auto") -> None:
         self.path = Path(path)
+        self.device = device
 
     @cached_property
     def _loaded(self) -> Any:
         from headstart.workflows.loaded import load_run
 
-        return load_run(self.path)
+        return load_run(self.path, self.device)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -45,40 +51,47 @@ class Run:
         return result
 
     def evaluate(
-        self, data: Data | None = None, *, split: str | None = None, tta: int = 0
+        self, data: Data = None, *, split: str | None = None, tta: int = 0, **settings: Any
     ) -> dict[str, Any]:
         """The task's figures on labelled data, by default on the run's own test split.
 
+        data: a path or a name, a pair of samples and labels, a frame, a data set of Hugging Face.
         tta: weakly augmented copies of each sample, over which and itself answers are averaged.
+        settings: how the data are read, as the flags of `headstart evaluate`: target, on_bad, ...
 
         Raises:
             UserError: the data do not suit the run or have no labels.
         """
         from headstart.workflows import answer
 
-        if is_given(data):
-            columns = ("target", "file_column", "text_column")
-            known = {name: self.config["data"].get(name) for name in columns}
-            with on_disk(data, known["file_column"]) as (path, splits):
-                config = config_of(DataConfig, {**known, **splits, "path": path})
-                found = answer.evaluate(self._loaded, config, split=split, copies=tta)
-                return {**found, "data": describe(data)}
-        path = str(data) if data is not None else self.config["data"]["path"]
+        own = self.config["data"]
+        path = own["path"] if data is None else name_of(data)
         if data is None and path.endswith(IN_MEMORY):
             raise UserError(
                 f"this run learned from {path}, which is not there any more.",
                 "Give evaluate() the data.",
             )
-        config = config_of(DataConfig, {"path": path})
-        return answer.evaluate(self._loaded, config, split=split, copies=tta)
+        raw = {**nest(DataConfig, settings), "path": path}
+        if data is None or isinstance(data, str | Path):
+            config = config_of(DataConfig, raw)
+            return answer.evaluate(self._loaded, config, split=split, copies=tta)
+        if is_given(data):
+            raw = {**{name: own.get(name) for name in OF_FRAMES}, **raw}
+        else:
+            kind = self._loaded.modality.state()["modality"]
+            raw = {"kind": kind, "layout": own.get("layout", "auto"), **raw}
+        config = config_of(DataConfig, raw)
+        with in_memory(data, config) as dataset:
+            return answer.evaluate(self._loaded, config, split=split, copies=tta, dataset=dataset)
 
     def predict(
-        self, inputs: Inputs, *, split: str | None = None, tta: int = 0
+        self, inputs: Inputs, *, split: str | None = None, tta: int = 0, on_bad: str = "fail"
     ) -> dict[str, NDArray[Any]]:
         """Columns, each `[N]`: `name`; `label` and `probability_...`, or `prediction`.
 
-        inputs: a source of data, a picture, a list of pictures, or an array of samples.
+        inputs: a source of data, a picture, a list of pictures or texts, or an array of samples.
         tta: as in `evaluate`.
+        on_bad: "skip" leaves samples out that cannot be read, and says on stderr which.
 
         Raises:
             UserError: the run has learned no labels, or the inputs cannot be read.
@@ -86,11 +99,14 @@ class Run:
         from headstart.workflows import answer
 
         with asked(inputs, self.config) as path:
-            found = answer.predict(self._loaded, path, split=split, copies=tta)
+            found = answer.predict(self._loaded, path, split=split, copies=tta, on_bad=on_bad)
+        _say_skipped(found.skipped)
         return {"name": np.array(found.names), **found.columns}
 
-    def embed(self, inputs: Inputs, *, split: str | None = None) -> NDArray[np.float32]:
-        """The encoder's features of each sample, `[N, D]`.
+    def embed(
+        self, inputs: Inputs, *, split: str | None = None, on_bad: str = "fail"
+    ) -> NDArray[np.float32]:
+        """The encoder's features of each sample, `[N, D]`; arguments as of `predict`.
 
         Raises:
             UserError: the inputs cannot be read.
@@ -98,8 +114,9 @@ class Run:
         from headstart.workflows import answer
 
         with asked(inputs, self.config) as path:
-            columns = answer.embed(self._loaded, path, split=split).columns
-        found: NDArray[np.float32] = columns["embedding"]
+            answers = answer.embed(self._loaded, path, split=split, on_bad=on_bad)
+        _say_skipped(answers.skipped)
+        found: NDArray[np.float32] = answers.columns["embedding"]
         return found
 
     def export(
@@ -140,7 +157,7 @@ class Run:
         """Draw the plots and `report.html`; returns the page's path."""
         from headstart.report import build
 
-        return build(self.path)
+        return build(self.path, device=self.device)
 
     def card(self) -> Path:
         """Write a model card, `README.md`, into the run's folder; returns its path."""
@@ -155,10 +172,39 @@ class Run:
         return f"Run({str(self.path)!r}, {', '.join([result.get('command', ''), *figures])})"
 
 
-def load(path: str | Path) -> Run:
+def load(path: str | Path, *, device: str = "auto") -> Run:
     """A finished run.
+
+    device: where it answers: cpu, cuda, cuda:1, mps ...; auto takes the best there is.
 
     Raises:
         UserError: there is none at `path`.
     """
-    return Run(RunFolder.open(path).path)
+    return Run(RunFolder.open(path).path, device)
+
+
+def evaluate(run: Run | str | Path, data: Data = None, **options: Any) -> dict[str, Any]:
+    """`Run.evaluate`, of a run or its folder."""
+    return _run(run).evaluate(data, **options)
+
+
+def predict(run: Run | str | Path, inputs: Inputs, **options: Any) -> dict[str, NDArray[Any]]:
+    """`Run.predict`, of a run or its folder."""
+    return _run(run).predict(inputs, **options)
+
+
+def embed(run: Run | str | Path, inputs: Inputs, **options: Any) -> NDArray[np.float32]:
+    """`Run.embed`, of a run or its folder."""
+    return _run(run).embed(inputs, **options)
+
+
+def _run(run: Run | str | Path) -> Run:
+    return run if isinstance(run, Run) else load(run)
+
+
+def _say_skipped(names: list[str]) -> None:
+    """Nothing is left out in silence, though it was allowed."""
+    if names:
+        more = f" and {len(names) - 5:,} more" if names[5:] else ""
+        say = speaker(quiet=False)
+        say(f"left out, for they cannot be read: {', '.join(names[:5])}{more}")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headstart.api.given import Data, Named, named, opened, path_of, raw_of
+from headstart.api.given import Data, Named, named, opened, path_of, path_only, raw_of
 from headstart.api.run import Run
 from headstart.settings import Settings
+from headstart.training.display import speaker
 from headstart.workflows.config import DataConfig, FinetuneConfig
 from headstart.workflows.request import config_of, layered, nest
+
+if TYPE_CHECKING:
+    from headstart.study.recommend import Recommendation
 
 AnyRun = Run | str | Path
 
@@ -46,28 +50,35 @@ class Comparison:
 
 
 def compare(
-    data: str | Path,
+    data: str | Path | None = None,
     *,
     out: str | Path,
-    labels: int | str | Sequence[int | str] = (10, 100, 1000),
-    seeds: int = 3,
+    labels: int | str | Sequence[int | str] = (),
+    seeds: int | None = None,
     objective: str | Sequence[str] = (),
     start: AnyRun | Sequence[AnyRun] = (),
     task: Named | None = None,
     backbone: Named | None = None,
     workers: int = 1,
+    config: str | Path | None = None,
+    set: Mapping[str, Any] | None = None,
+    verbose: bool = True,
     **settings: Any,
 ) -> Comparison:
     """Whether pre-training pays on `data`: many runs on the same draws of labels.
 
-    Goes on with what `out` holds already. labels: budgets, or "all"; seeds: draws of each.
+    Goes on with what `out` holds already. labels: budgets, or "all", by default 10, 100 and 1000;
+    seeds: draws of each, by default 3.
     objective: ways to pre-train, by default the one that suits the data; start: finished runs.
     settings: steps, minutes, pretrain_steps, pretrain_minutes, metric, baselines, pretrain,
         finetune, device, or how the data are read: target, text_column, ...
+    config: a compare.yaml; set: any setting of it, as `{"finetune.training.ema": 0.99}`. verbose:
+        say on stderr how it goes.
 
     Raises:
         UserError: settings or data are wrong, or `out` holds another comparison.
     """
+    from headstart.study.board import board_for
     from headstart.study.compare import compare as work
     from headstart.study.config import CompareConfig
 
@@ -75,7 +86,12 @@ def compare(
     runs = [start] if isinstance(start, AnyRun) else list(start)
     raw = {
         **own,
-        "data": {**nest(DataConfig, settings), "path": str(data)},
+        "data": {
+            **nest(DataConfig, settings),
+            **({} if data is None else {"path": path_only(data, "compare")}),
+        },
+    }
+    asked = {
         "labels": [labels] if isinstance(labels, int | str) else list(labels),
         "seeds": seeds,
         "objectives": [objective] if isinstance(objective, str) else list(objective),
@@ -83,7 +99,10 @@ def compare(
         "task": named(task),
         "backbone": named(backbone),
     }
-    work(config_of(CompareConfig, raw), Path(out), workers=workers)
+    raw |= {name: value for name, value in asked.items() if value not in (None, [], {})}
+    whole = config_of(CompareConfig, layered(None, path_of(config), raw, set))
+    with board_for(quiet=not verbose) as board:
+        work(whole, Path(out), workers=workers, board=board)
     return Comparison(out)
 
 
@@ -121,7 +140,7 @@ class Tuning:
 
 
 def tune(
-    data: Data,
+    data: Data = None,
     *,
     out: str | Path,
     minutes: float | None = None,
@@ -132,15 +151,18 @@ def tune(
     steps: int | None = None,
     preset: str | None = None,
     config: str | Path | None = None,
+    set: Mapping[str, Any] | None = None,
+    verbose: bool = True,
     **settings: Any,
 ) -> Tuning:
     """Search for better settings of a fine-tuning than the defaults, by validation.
 
     Goes on with the search that `out` holds already; several processes with the same one share it.
-    minutes: no trial begins later. start, ..., config: of every trial, as in `finetune`; what is
+    minutes: no trial begins later. start, ..., set: of every trial, as in `finetune`; what is
     given is not varied. epochs, steps: length of each training.
     settings: trials, folds, objective, pretrain_steps, prune, search; or any flag of
         `headstart finetune`: labels, labels_per_class, seed, target, ...
+    verbose: say on stderr how it goes.
 
     Raises:
         UserError: settings or data are wrong, or `out` holds another search.
@@ -153,9 +175,10 @@ def tune(
     flags = raw_of(FinetuneConfig, data, settings, parts, (epochs, steps, None))
     if start is not None:
         flags["start"] = _place(start)
-    whole = config_of(FinetuneConfig, layered(preset, path_of(config), flags, []))
-    with opened(data, whole.data) as dataset:
-        work(whole, Path(out), how, minutes=minutes, dataset=dataset)
+    whole = config_of(FinetuneConfig, layered(preset, path_of(config), flags, set))
+    say = speaker(quiet=not verbose)
+    with opened(data, whole.data, whole.modality) as dataset:
+        work(whole, Path(out), how, minutes=minutes, dataset=dataset, say=say)
     return Tuning(out)
 
 
@@ -186,13 +209,33 @@ def label(
     from headstart.workflows.loaded import load_run
 
     place = None if out is None else vacant(Path(out))
-    config = config_of(DataConfig, {**nest(DataConfig, settings), "path": str(data)})
+    raw = {**nest(DataConfig, settings), "path": path_only(data, "label")}
+    config = config_of(DataConfig, raw)
     names = choose_labels(
         load_run(_place(run), device), config, count, rule=rule, known=path_of(known), seed=seed
     )
     if place is not None:
         write_list(place, names)
     return names
+
+
+def recommend(
+    data: str | Path, *, minutes: float = 2.0, verbose: bool = True, **settings: Any
+) -> Recommendation:
+    """What to begin with on `data`, and why: objectives are tried for `minutes` in all.
+
+    settings: how the data are read: target, text_column, ... verbose: say on stderr how it goes.
+
+    Returns: reasons, commands, the objective, network and length, and `config`, settings for
+        `pretrain(config=...)` once they are written as YAML.
+
+    Raises:
+        UserError: the data cannot be read, or no objective suits them.
+    """
+    from headstart.study.recommend import recommend as work
+
+    raw = {**nest(DataConfig, settings), "path": path_only(data, "recommend")}
+    return work(config_of(DataConfig, raw), minutes=minutes, say=speaker(quiet=not verbose))
 
 
 def _own(cls: type[Settings], settings: dict[str, Any]) -> dict[str, Any]:

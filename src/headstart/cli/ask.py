@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from headstart.cli.flags import chosen
-from headstart.cli.output import print_json, print_table, speaker
+from headstart.cli.output import print_json, print_table
 from headstart.errors import UserError
+from headstart.training.display import speaker
 from headstart.workflows.config import DataConfig
 from headstart.workflows.request import config_of
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from headstart.cli.output import print_json, print_table, progress_display, speaker
+from headstart.cli.output import print_json, print_table
 from headstart.errors import UserError
+from headstart.training.display import progress_display, speaker
 
 
 def demo(options: Namespace) -> None:

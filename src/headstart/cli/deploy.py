@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from headstart.cli.flags import chosen
-from headstart.cli.output import print_json, print_table, speaker
+from headstart.cli.output import print_json, print_table
 from headstart.errors import UserError
 from headstart.serve.config import ServeConfig
+from headstart.training.display import speaker
 from headstart.workflows.request import config_of
 
 TOKEN = "HEADSTART_TOKEN"  # the environment: other users of a machine see commands

@@ -23,6 +23,16 @@ def add_flags(parser: argparse._ActionsContainer, cls: type[Settings]) -> None:
             _add(parser, f"--{name.replace('_', '-')}", name, hint, _help(field))
 
 
+def add_component_flags(parser: argparse._ActionsContainer) -> None:
+    """Flags of settings that only some networks or kinds of data have: `request.OF_COMPONENTS`."""
+    parser.add_argument("--activation", metavar="NAME", help="the backbone's, as gelu or relu")
+    parser.add_argument(
+        "--size", type=int, metavar="N",
+        help="side of pictures in pixels, which are squeezed to N x N; by default their own, at"
+        " most 64",
+    )  # fmt: skip
+
+
 def chosen(options: argparse.Namespace, cls: type[Settings]) -> dict[str, Any]:
     """The flags of `cls` that were given, by field name."""
     found: dict[str, Any] = {}

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from headstart.cli.ask import writable
 from headstart.cli.flags import add_flags, chosen
-from headstart.cli.output import print_json, speaker
+from headstart.cli.output import print_json
 from headstart.errors import UserError
 from headstart.study.labelling import table
+from headstart.training.display import speaker
 from headstart.workflows.config import DataConfig
 from headstart.workflows.request import config_of
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headstart.cli.flags import chosen
-from headstart.cli.output import print_json, print_table, speaker
+from headstart.cli.output import print_json, print_table
 from headstart.errors import UserError
+from headstart.training.display import speaker
 
 LISTS = (
     "objectives",

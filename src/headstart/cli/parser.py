@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from headstart import __version__, backbones, objectives, tasks
 from headstart.cli import ask, demo, deploy, look, train
-from headstart.cli.flags import add_flags
+from headstart.cli.flags import add_component_flags, add_flags
 from headstart.cli.label import add_label_flags
 from headstart.cli.study import add_compare_flags, add_recommend_flags
 from headstart.cli.tune import add_tune_flags
@@ -151,7 +151,7 @@ def _common(parser: Parser, config: type[PretrainConfig | FinetuneConfig]) -> No
     length.add_argument("--steps", type=int, metavar="N", help="length of the training")
     length.add_argument("--minutes", type=float, metavar="M", help="length of the training")
     _named(parser, "--backbone", [*backbones.table, *backbones.table.families])
-    parser.add_argument("--activation", metavar="NAME", help="the backbone's, as gelu or relu")
+    add_component_flags(parser)
     add_flags(parser, config)
 
 

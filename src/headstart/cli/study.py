@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headstart import backbones, baselines, objectives, tasks
 from headstart.cli.flags import add_flags, chosen
-from headstart.cli.output import print_json, print_table, speaker
+from headstart.cli.output import print_json, print_table
 from headstart.errors import UserError
 from headstart.settings import merge
 from headstart.study.config import ALL, CompareConfig
+from headstart.training.display import speaker
 from headstart.workflows.config import DataConfig
 from headstart.workflows.request import config_of, layered
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from headstart.study.plan import Item, Plan
-    from headstart.study.work import Board
 
 
 def add_compare_flags(parser: argparse.ArgumentParser) -> None:
@@ -77,11 +69,12 @@ def add_compare_flags(parser: argparse.ArgumentParser) -> None:
 def compare(options: Namespace) -> None:
     """`headstart compare`."""
     config = _config(options)
+    from headstart.study.board import board_for
     from headstart.study.compare import compare as work
     from headstart.study.table import rows
 
     say = speaker(quiet=options.quiet)
-    with _board(quiet=options.quiet) as board:
+    with board_for(quiet=options.quiet) as board:
         found = work(config, Path(options.out), workers=options.workers, board=board)
     if options.json:
         print_json(found)
@@ -141,97 +134,6 @@ def _count(text: str) -> int | str:
         raise UserError(
             f"--labels {text}: expected numbers, as in --labels 10,100,1000 or 100,all."
         ) from None
-
-
-@contextmanager
-def _board(*, quiet: bool) -> Iterator[Board]:
-    """A live table on a terminal, a line for each figure elsewhere, nothing when quiet."""
-    from headstart.study.work import Silent
-
-    if quiet:
-        yield Silent()
-    elif sys.stderr.isatty():
-        from rich.console import Console
-        from rich.live import Live
-
-        with Live(console=Console(stderr=True), transient=True, refresh_per_second=4) as live:
-            yield _Table(live)
-    else:
-        yield _Lines()
-
-
-class _Lines:
-    """Says each figure when it is there."""
-
-    def __init__(self) -> None:
-        self._said: set[tuple[str, str, int]] = set()
-
-    def begun(self, item: Item) -> None:
-        """Say so of what takes long."""
-        if item.kind != "cell":
-            print(f"  {item.name} ...", file=sys.stderr, flush=True)
-
-    def update(self, progress: float, text: str) -> None:
-        """Nothing: the next figure is soon there."""
-
-    def look(self, plan: Plan, open_items: int) -> None:
-        """Say what is new."""
-        from headstart.study import results
-        from headstart.study.figures import in_words, kind_of
-
-        metric = results.metric_of(plan)
-        total = len(plan.items)
-        for cell in results.finished(plan):
-            key = (cell["method"], str(cell["asked"]), cell["seed"])
-            if key in self._said:
-                continue
-            self._said.add(key)
-            figure = kind_of(metric).write(cell["figures"].get(metric))
-            print(
-                f"  {cell['method']}, {cell['labels']:,} labels, draw {cell['seed']}:"
-                f" {in_words(metric)} {figure}   ({total - open_items} of {total} done)",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
-
-
-class _Table:
-    """The table of means so far, and what this process is at."""
-
-    def __init__(self, live: Any) -> None:
-        self._live = live
-        self._now = ""
-        self._rows: list[list[str]] = []
-        self._begun = time.monotonic()
-
-    def begun(self, item: Item) -> None:
-        """Show it beneath the table."""
-        self._now = item.name
-        self._draw("")
-
-    def update(self, progress: float, text: str) -> None:
-        """Show it beneath the table."""
-        self._draw(f"{min(progress, 1.0):4.0%}  {text}")
-
-    def look(self, plan: Plan, open_items: int) -> None:
-        """Draw the table anew."""
-        from headstart.study import results
-        from headstart.study.table import rows
-
-        self._rows = rows(results.gather(plan))
-        self._head = f"{len(plan.items) - open_items} of {len(plan.items)} done"
-        self._draw("")
-
-    def _draw(self, text: str) -> None:
-        from rich.table import Table
-
-        if not self._rows:
-            return
-        minutes = (time.monotonic() - self._begun) / 60
-        caption = f"{self._head}, {minutes:.0f} min; {self._now} {text}"
-        table: Table = Table(*self._rows[0], caption=caption)
-        for row in self._rows[1:]:
-            table.add_row(*row)
-        self._live.update(table)
 
 
 def add_recommend_flags(parser: argparse.ArgumentParser) -> None:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from headstart import processes
 from headstart.cli.flags import chosen
-from headstart.cli.output import headline, print_json, print_table, progress_display, speaker
+from headstart.cli.output import headline, print_json, print_table
 from headstart.runs.folder import RunFolder
 from headstart.study.commands import data_flags
+from headstart.training.display import REPORT_SECONDS, progress_display, speaker
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
-from headstart.workflows.request import config_of, durations, layered, nest
+from headstart.workflows.request import OF_COMPONENTS, config_of, durations, layered, nest
 
 if TYPE_CHECKING:
     from headstart.training.timed import Around
 
-REPORT_SECONDS = 3.0  # what drawing a report takes at least, as far as --minutes counts it
 Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
 
 
@@ -87,12 +87,12 @@ def config_from(
     **named: str | None,
 ) -> Config:
     """The settings that preset, file, flags and --set give together."""
-    flags = nest(cls, chosen(options, cls))
+    of_components = {name: getattr(options, name) for name in OF_COMPONENTS}
+    given = {name: value for name, value in of_components.items() if value is not None}
+    flags = nest(cls, {**chosen(options, cls), **given})
     for part, name in {**named, "backbone": options.backbone}.items():
         if name is not None:
             flags.setdefault(part, {})["name"] = name
-    if options.activation is not None:
-        flags.setdefault("backbone", {})["activation"] = options.activation
     if options.data is not None:
         flags.setdefault("data", {})["path"] = options.data
     if mode is not None:

@@ -7,11 +7,12 @@ from argparse import Namespace
 from pathlib import Path
 
 from headstart import backbones, tasks
-from headstart.cli.flags import add_flags, chosen
-from headstart.cli.output import print_json, speaker
+from headstart.cli.flags import add_component_flags, add_flags, chosen
+from headstart.cli.output import print_json
 from headstart.cli.train import config_from
 from headstart.errors import UserError
 from headstart.study.tuning_config import TuneConfig
+from headstart.training.display import speaker
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.request import config_of
 
@@ -45,7 +46,7 @@ def add_tune_flags(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--steps", type=int, metavar="N", help="length of each training")
     each.add_argument("--task", metavar="NAME", help=", ".join(tasks.table))
     each.add_argument("--backbone", metavar="NAME", help=", ".join(backbones.table))
-    each.add_argument("--activation", metavar="NAME", help="the backbone's, as gelu or relu")
+    add_component_flags(each)
     add_flags(each, FinetuneConfig)
     parser.set_defaults(run=tune, minutes=None)
 

@@ -1,4 +1,4 @@
-"""What programs hold in memory, where a path is expected: frames, and Hugging Face's data sets.
+"""Frames and Hugging Face's data sets, where a path is expected.
 
 They are written down where the readers of files find them, for as long as they are needed: a frame
 as Parquet, a data set of pictures as its `save_to_disk` writes it. So that what is said of files,
@@ -13,17 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from headstart.data.frames import as_table, is_frame, library_of
+from headstart.data.held import IN_MEMORY
 from headstart.data.manifest import SPLIT_NAMES
 from headstart.errors import UserError
 
-IN_MEMORY = " in memory"
-
 
 def is_given(thing: Any) -> bool:
-    """Whether it is a pandas DataFrame, a pyarrow Table, a `datasets.Dataset` or `DatasetDict`."""
-    return _library(thing) in ("pandas", "pyarrow", "datasets") and (
-        hasattr(thing, "columns") or hasattr(thing, "column_names")
-    )
+    """Whether it is a frame, a `datasets.Dataset` or `DatasetDict`."""
+    return is_frame(thing) or (library_of(thing) == "datasets" and hasattr(thing, "column_names"))
 
 
 def describe(thing: Any) -> str:
@@ -42,7 +40,7 @@ def on_disk(thing: Any, file_column: str | None = None) -> Iterator[tuple[str, d
     """
     with tempfile.TemporaryDirectory(prefix="headstart-") as place:
         folder = Path(place)
-        if _library(thing) != "datasets":
+        if library_of(thing) != "datasets":
             path = folder / "frame.parquet"
             _write_frame(thing, path, file_column)
             yield str(path), {}
@@ -56,15 +54,9 @@ def on_disk(thing: Any, file_column: str | None = None) -> Iterator[tuple[str, d
 
 
 def _write_frame(frame: Any, path: Path, file_column: str | None) -> None:
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
-        table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(
-            frame, preserve_index=False
-        )  # fmt: skip
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise UserError(f"the frame cannot be read as a table: {error}.") from error
+    table = as_table(frame)
     if file_column in table.column_names:
         names = [
             None if n is None else str(Path(n).absolute()) for n in table[file_column].to_pylist()
@@ -126,7 +118,3 @@ def _no_bars() -> Iterator[None]:
     finally:
         if shown:
             theirs.enable_progress_bar()
-
-
-def _library(thing: Any) -> str:
-    return type(thing).__module__.split(".")[0]

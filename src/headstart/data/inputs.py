@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from headstart.data.arrays import as_inputs
 from headstart.data.dataset import Dataset, Kind, Samples
 from headstart.data.files import of_paths
+from headstart.data.frames import is_frame
 from headstart.data.listing import EXTENSIONS, RECORDINGS
 from headstart.data.records import SUFFIXES
 from headstart.data.series import Layout, as_series
 from headstart.data.sources import open_dataset
 from headstart.data.tabular import SUFFIXES as TABLES
-from headstart.data.tabular import from_frame, is_frame, read_tables
+from headstart.data.tabular import from_frame, read_tables
 from headstart.data.texts import as_array
 from headstart.errors import UserError
 
@@ -47,7 +48,7 @@ def open_inputs(
         UserError: a file is missing, a source has no such split, or nobody reads it.
     """
     if kind == "text" and not isinstance(inputs, str | Path):
-        return _texts(list(inputs)), "text"
+        return texts_given(list(inputs)), "text"
     learned = learned or {}
     target: str | None = learned.get("target")
     layout: Layout = learned.get("layout") or "auto"
@@ -59,15 +60,15 @@ def open_inputs(
         kind, array = as_inputs(inputs, "the input")
         return Samples(array), kind
     if not isinstance(inputs, str | Path):
-        return _files([Path(path) for path in inputs]), kind if kind == "audio" else "image"
+        return files_named([Path(path) for path in inputs]), kind if kind == "audio" else "image"
     path = Path(inputs)
     if features and path.suffix.lower() in TABLES and path.is_file():
         return _of_split(read_tables({"train": path}, target, features), split), "table"
     for one, suffixes in ALONE.items():
         if path.suffix.lower() in suffixes and not path.is_dir():
-            return _files([path]), one
+            return files_named([path]), one
         if path.is_dir() and split is None and (flat := _files_in(path, suffixes)):
-            return _files(flat), one
+            return files_named(flat), one
     tabular = path.suffix.lower() in SUFFIXES
     dataset = open_dataset(
         str(inputs),
@@ -98,7 +99,12 @@ def _files_in(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     return [entry for entry in entries if entry.suffix.lower() in suffixes]
 
 
-def _texts(texts: list[Any]) -> Samples:
+def texts_given(texts: Sequence[Any]) -> Samples:
+    """A list of texts as samples.
+
+    Raises:
+        UserError: there are none, or one is something else.
+    """
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             raise UserError(f"text {i} is of type {type(text).__name__}; expected str.")
@@ -107,7 +113,12 @@ def _texts(texts: list[Any]) -> Samples:
     return Samples(as_array(texts))
 
 
-def _files(paths: list[Path]) -> Samples:
+def files_named(paths: Sequence[Path]) -> Samples:
+    """Files of pictures or recordings as samples, called as they are named.
+
+    Raises:
+        UserError: there are none, or one is missing.
+    """
     missing = [path for path in paths if not path.is_file()]
     if missing:
         more = f" ({len(missing):,} of {len(paths):,} are missing)" if missing[1:] else ""

@@ -66,14 +66,14 @@ def open_dataset(
     columns = _Columns(file_column, text_column, series_column, time_column, group, kind, layout)
     separators = [os.sep, *([os.altsep] if os.altsep else [])]
     if source in NAMED and not any(separator in source for separator in separators):
-        _refuse("a named data set", target=target, **columns.given, **named)
+        refuse("a named data set", target=target, **columns.given, **named)
         from headstart.data.named import read_named
 
         return read_named(source)
     from headstart.data.tars import is_tar_source, read_tars
 
     if is_tar_source(source):
-        _refuse("tar files", **columns.given)
+        refuse("tar files", **columns.given)
         return read_tars(source, target, named)
     path = _existing(source)
     dataset = (
@@ -136,10 +136,10 @@ def _folder(path: Path, target: str | None, named: dict[str, str], columns: _Col
     from headstart.data.idx import is_idx_folder, read_idx_folder
 
     if is_saved_dataset(path):
-        _refuse("a saved data set, which has its splits", **columns.given, **named)
+        refuse("a saved data set, which has its splits", **columns.given, **named)
         return read_saved_dataset(path, target)
     if is_idx_folder(path):
-        _refuse("a folder of IDX files", target=target, **columns.given)
+        refuse("a folder of IDX files", target=target, **columns.given)
         return read_idx_folder(path, named)
     paths = {split: _inside(path, split, value) for split, value in named.items()}
     tables = [split for split, part in paths.items() if part.is_file()]
@@ -149,15 +149,15 @@ def _folder(path: Path, target: str | None, named: dict[str, str], columns: _Col
     from headstart.data.words import conll_files, read_conll
 
     if not paths and (found := conll_files(path)):
-        _refuse("a folder of CoNLL files", target=target, **columns.given)
+        refuse("a folder of CoNLL files", target=target, **columns.given)
         return read_conll(found, str(path))
     if holds_texts(path):
-        _refuse("a folder of texts", **columns.given)
+        refuse("a folder of texts", **columns.given)
         return read_text_folder(path, target, paths)
     from headstart.data.folders import holds_recordings, read_folder
 
     sought = RECORDINGS if holds_recordings(path) else PICTURES
-    _refuse(f"a folder of {sought.noun}", **{**columns.given, "group": None})
+    refuse(f"a folder of {sought.noun}", **{**columns.given, "group": None})
     return read_folder(path, target, paths, sought, columns.group)
 
 
@@ -183,26 +183,26 @@ def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Da
 
     train, file_column = paths["train"], columns.file
     if columns.kind == "series" or columns.series or columns.time:
-        _refuse("series", file_column=file_column, text_column=columns.text, group=columns.group)
+        refuse("series", file_column=file_column, text_column=columns.text, group=columns.group)
         return _series(paths, target, columns)
     if any(part.suffix.lower() in words.CONLL for part in paths.values()):
-        _refuse("a CoNLL file", target=target, **columns.given)
+        refuse("a CoNLL file", target=target, **columns.given)
         return words.read_conll(paths, str(train))
     if words.holds_lists(train, columns.text):
-        _refuse("a column of words", file_column=file_column)
+        refuse("a column of words", file_column=file_column)
         return words.read_lists(paths, columns.text, target, str(train))
     if any(part.suffix.lower() == TEXT for part in paths.values()):
         return _plain_texts(paths, target, columns)
     if columns.text is not None:
         from headstart.data.texts import read_text_column
 
-        _refuse("a column of texts", file_column=file_column, group=columns.group)
+        refuse("a column of texts", file_column=file_column, group=columns.group)
         return read_text_column(paths, columns.text, target)
     if train.suffix.lower() in (".parquet", ".arrow"):
         from headstart.data.arrow import has_pictures, read_picture_files
 
         if train.suffix.lower() == ".arrow" or (file_column is None and has_pictures(train)):
-            _refuse("a column of pictures", file_column=file_column, group=columns.group)
+            refuse("a column of pictures", file_column=file_column, group=columns.group)
             return read_picture_files(paths, target)
     from headstart.data.series_files import holds_lists
     from headstart.data.tabular import grouped, lists_files, read_tables
@@ -235,14 +235,14 @@ def _plain_texts(paths: dict[str, Path], target: str | None, columns: _Columns) 
                 f"--{split} names {part}, which is no {TEXT} file, though another split is.",
                 "Name .txt files for all splits.",
             )
-    _refuse("a text a line", target=target, **columns.given)
+    refuse("a text a line", target=target, **columns.given)
     return read_lines(paths, str(paths["train"]))
 
 
 def _file(path: Path, target: str | None, named: dict[str, str], columns: _Columns) -> Dataset:
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        _refuse("an .npz file, whose arrays name their splits", **columns.given, **named)
+        refuse("an .npz file, whose arrays name their splits", **columns.given, **named)
         from headstart.data.npz import read_npz
 
         return read_npz(path, target, kind=columns.kind, layout=columns.layout)
@@ -273,8 +273,12 @@ def _inside(root: Path, split: str, value: str) -> Path:
     raise UserError(f"--{split} {value}: neither {root / value} nor {value} exists.", *hint)
 
 
-def _refuse(what: str, **options: str | None) -> None:
-    """Raise for options that mean nothing here: better than to leave them unheard."""
+def refuse(what: str, **options: str | None) -> None:
+    """Refuse options that mean nothing here: better than to leave them unheard.
+
+    Raises:
+        UserError: one was given.
+    """
     for name, value in options.items():
         if value is not None:
             flag = name.replace("_", "-")

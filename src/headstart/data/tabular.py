@@ -22,6 +22,7 @@ from headstart.data.cells import Distinct, as_texts, joined
 from headstart.data.columns import tellers
 from headstart.data.csvs import USUAL_TARGETS, parse_targets, read_text
 from headstart.data.dataset import SPLITS, Dataset, Numbered, Samples
+from headstart.data.frames import as_table
 from headstart.data.listing import EXTENSIONS
 from headstart.data.manifest import FILE_COLUMNS, SPLIT_NAMES
 from headstart.data.records import read_records
@@ -64,28 +65,13 @@ def read_tables(
     return dataset_of(frames, target, features)
 
 
-def is_frame(thing: Any) -> bool:
-    """Whether it is a pandas DataFrame or a pyarrow Table."""
-    return type(thing).__module__.split(".")[0] in ("pandas", "pyarrow") and hasattr(
-        thing, "columns"
-    )
-
-
 def from_frame(frame: Any, target: str | None = None, features: Sequence[str] = ()) -> Dataset:
-    """A pandas DataFrame (or a pyarrow Table) as a table.
+    """A frame as a table (see `frames`).
 
     Raises:
         UserError: as `read_tables` does.
     """
-    import pyarrow as pa
-
-    try:
-        table = frame
-        if not isinstance(frame, pa.Table):
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise UserError(f"the frame cannot be read as a table: {error}.") from error
-    return dataset_of({"train": _from_arrow("the frame", table)}, target, features)
+    return dataset_of({"train": _from_arrow("the frame", as_table(frame))}, target, features)
 
 
 def read_frame(path: Path) -> Frame:

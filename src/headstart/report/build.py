@@ -32,11 +32,11 @@ MOST_JUDGED = 20_000  # samples whose answers are plotted; `result.json` has all
 SHOWN = 8  # pictures in a row
 
 
-def build(path: str | Path, *, device: str = "auto") -> Path:
+def build(path: str | Path, *, device: str = "auto", dataset: Dataset | None = None) -> Path:
     """Draw a finished run's plots into `RUN/plots` and write `RUN/report.html`; returns its path.
 
     The pictures come from the data the run learned from; where these cannot be read any more the
-    page says so and shows the rest.
+    page says so and shows the rest. dataset: what it learned from, where that is in memory.
 
     Raises:
         UserError: there is no finished run at `path`, or its folder cannot be written.
@@ -49,7 +49,7 @@ def build(path: str | Path, *, device: str = "auto") -> Path:
     known: list[tuple[str, str]] = []
     texts: list[Passage | None] = []
     try:
-        dataset = open_for(run, config_of(DataConfig, run.config["data"]))
+        dataset = dataset or open_for(run, config_of(DataConfig, run.config["data"]))
         x, samples = _test(run, dataset)
     except UserError as error:
         missing = f"The data could not be read again, so there are no pictures here: {error}"

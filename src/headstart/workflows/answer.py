@@ -50,6 +50,7 @@ def evaluate(
     *,
     split: str | None = None,
     copies: int = 0,
+    dataset: Dataset | None = None,
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """The task's figures on labelled samples; the objective's losses for a pre-training run.
@@ -57,12 +58,16 @@ def evaluate(
     The test split is taken where there is one. On the very source the run was trained on, the
     split that was set apart then is made again; any other source without splits counts whole.
     copies: weakly augmented ones of each sample, over which and itself answers are averaged.
+    dataset: samples in memory; by default those that `data` names.
 
     Raises:
         UserError: the data do not suit the run, have no labels, or have a class it never saw.
     """
     _check_copies(run, copies)
-    dataset = open_for(run, data)
+    if dataset is None:
+        dataset = open_for(run, data)
+    else:
+        _check_kind(run, dataset.kind, dataset.source)
     name = split or ("test" if "test" in dataset.splits else "train")
     if name not in dataset.splits:
         raise UserError(

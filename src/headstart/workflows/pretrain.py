@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -44,11 +45,13 @@ def pretrain(
     around: Around | None = None,
     display: Display | None = None,
     say: Say = lambda _: None,
+    watchers: Sequence[Watcher] = (),
 ) -> dict[str, Any]:
     """Pre-train and leave a finished run in `folder`; returns its `result.json`.
 
     dataset: samples in memory; by default those that `config.data` names.
     around: of a run that time decides, when it began and what the caller does afterwards.
+    watchers: who looks on besides those that the settings ask for.
 
     Raises:
         UserError: settings or data are wrong; all faults of the settings are named at once.
@@ -85,7 +88,7 @@ def pretrain(
     learner = _learner(objective, backbone, modality, config.seed, say)
     health = Health(say)
     probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
-    more: list[Watcher] = [Sheets(modality, folder), *([probe] if probe else [])]
+    more: list[Watcher] = [Sheets(modality, folder), *([probe] if probe else []), *watchers]
     splits = _splits(dataset, config.seed)
     if isinstance(fitted, Windowed):
         splits = {name: fitted.pieces(samples) for name, samples in splits.items()}
