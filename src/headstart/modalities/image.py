@@ -26,6 +26,7 @@ from headstart.types import Spec
 
 LOOKED_AT = 1_000  # pictures by which the kind of picture is told
 LARGEST_DEFAULT = 64  # pixels a side; larger pictures are reduced unless `size` says otherwise
+USUAL_SIZE = 224  # pixels a side, that most published networks look at
 
 
 class ImageConfig(Settings):
@@ -48,12 +49,12 @@ class Image:
 
     default_backbone: ClassVar[str] = "conv"
     default_objective: ClassVar[str] = "autoencoder"
-    notes: ClassVar[tuple[str, ...]] = ()
     Config: ClassVar[type[Settings]] = ImageConfig
 
     def __init__(
         self, size: tuple[int, int], mean: list[float], std: list[float], augment: Augmentation
     ) -> None:
+        self.notes: list[str] = []
         self.size = size
         self.channels = len(mean)
         self.augmentation = augment
@@ -69,14 +70,17 @@ class Image:
         Raises:
             UserError: no picture can be read.
         """
-        size, channels = _size_and_channels(train, config)
+        found, size, channels = _size_and_channels(train, config)
         # Statistics settle long before the whole of a large set is read.
         some = train.take(np.sort(np.random.default_rng(0).permutation(len(train))[:10_000]))
         augmentation = choose(config.augment, _readable(some, size, channels, LOOKED_AT))
-        if not config.normalise:
-            return cls(size, [0.0] * channels, [1.0] * channels, augmentation)
-        mean, std = _given(config, channels) or _statistics(some, size, channels)
-        return cls(size, mean, std, augmentation)
+        mean, std = [0.0] * channels, [1.0] * channels
+        if config.normalise:
+            mean, std = _given(config, channels) or _statistics(some, size, channels)
+        fitted = cls(size, mean, std, augmentation)
+        if config.size is None and (note := _lost(found, size)):
+            fitted.notes.append(note)
+        return fitted
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Image:
@@ -223,13 +227,17 @@ def _from_array(array: np.ndarray[Any, Any], size: tuple[int, int], channels: in
     return x
 
 
-def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, int], int]:
+def _size_and_channels(
+    train: Samples, config: ImageConfig
+) -> tuple[Counter[tuple[int, int]], tuple[int, int], int]:
+    """How many pictures have each height and width, the size they are read at, and channels."""
+    shapes: Counter[tuple[int, int]] = Counter()
     if isinstance(train.inputs, np.ndarray):
-        height, width = train.inputs.shape[1:3]
+        height, width = (int(side) for side in train.inputs.shape[1:3])
+        shapes[height, width] = len(train.inputs)
         found = 1 if train.inputs.ndim == 3 or train.inputs.shape[3] == 1 else 3
     else:
         assert isinstance(train.inputs, Files)
-        shapes: Counter[tuple[int, int]] = Counter()
         colour = False
         some = np.random.default_rng(0).permutation(len(train.inputs))[:500]
         for i in some:
@@ -250,7 +258,26 @@ def _size_and_channels(train: Samples, config: ImageConfig) -> tuple[tuple[int, 
     elif max(height, width) > LARGEST_DEFAULT:
         factor = LARGEST_DEFAULT / max(height, width)
         height, width = max(1, round(height * factor)), max(1, round(width * factor))
-    return (int(height), int(width)), config.channels or found
+    return shapes, (height, width), config.channels or found
+
+
+def _lost(shapes: Counter[tuple[int, int]], size: tuple[int, int]) -> str | None:
+    """What is lost of pictures of these heights and widths at this size; None: nothing is."""
+    if set(shapes) == {size}:
+        return None
+    (height, width), count = shapes.most_common(1)[0]
+    (read_height, read_width), share = size, count / shapes.total()
+    often = "most pictures" if share > 0.5 else "pictures are of many sizes, the most frequent"
+    squeezed = ", all squeezed to it" if len(shapes) > 1 else ""
+    note = (
+        f"{often if len(shapes) > 1 else 'pictures'} {'is' if share <= 0.5 else 'are'}"
+        f" {width}x{height}; read at {read_width}x{read_height}{squeezed}"
+    )
+    more = min(USUAL_SIZE, max(height, width))
+    times = more**2 / (read_height * read_width)
+    if more > max(size) and times >= 1.5:
+        note += f"; --size {more} keeps more, and is about {times:.0f} times slower"
+    return note
 
 
 def _to_uint8(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
