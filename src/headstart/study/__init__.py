@@ -10,7 +10,7 @@ compare: many runs on the same draws of labels, and what they say together; conf
 without torch), plan (which pieces of work that is), cells (how each is done), work (who does which,
 over processes and machines), statistics (intervals and paired tests), results (all cells as one
 table), verdict (the same in words), figures and table (how they are written), comparison_page and
-comparison_curves (the same as a page).
+comparison_curves (the same as a page), board (what is seen meanwhile).
 
 recommend: what to begin with on new data.
 
