@@ -129,6 +129,9 @@ def test_series_and_files(tmp_path):
     series = hs.Classifier(kind="series", steps=2, backbone=small).fit(x, y)
     assert b"name: series" in series.run_["config.yaml"]
     assert series.predict(x[:4]).shape == (4,)
+    some = np.where(np.arange(30) % 3, y, -1)
+    others = hs.Classifier(kind="series", steps=2, backbone=small).fit(x, some)
+    assert b"unlabelled: self-train" in others.run_["config.yaml"]
     paths = [tmp_path / f"{i}.png" for i in range(30)]
     for path, pixels in zip(paths, load_digits().images, strict=False):
         Image.fromarray((pixels * 15.9).astype(np.uint8)).save(path)
