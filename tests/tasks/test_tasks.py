@@ -127,3 +127,35 @@ def test_a_batch_of_one_sample_can_be_learned_from(name):
     loss.backward()
     assert loss.isfinite()
     assert torch.equal(task.head[0].running_var, torch.ones(4))
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "settings", "first"),
+    [
+        ("classification", np.array(list("abca")), {}, [0.0, 0.0, 0.0]),
+        ("regression", np.array([1.0, 2.0, 4.0]), {}, [0.0]),
+        ("regression", np.array([1.0, 2.0, 4.0]), {"loss": "quantile"}, [0.0, 0.0, 0.0]),
+        ("multilabel", np.array(["a|b", "a", "c|b", "b"]), {}, [0.0, np.log(3), -np.log(3)]),
+        ("multilabel", np.array(["a|b", "a"]), {"balance": "weights"}, [0.0, 0.0]),
+    ],
+)
+def test_heads_begin_with_one_answer_and_take_the_draws_of_one_linear_layer(
+    name, targets, settings, first
+):
+    """Draws that come after it, and names in files of weights, are those of every earlier run."""
+    cls = tasks.table.load(name)
+    config = cls.Config(**settings)
+    torch.manual_seed(5)
+    head = cls(config, 4, cls.fit(config, targets)).head.eval()
+    after = torch.rand(3)
+    torch.manual_seed(5)
+    torch.nn.Linear(4, len(first))
+    assert torch.equal(after, torch.rand(3))
+    assert torch.allclose(head(torch.randn(6, 4)), torch.tensor(first).expand(6, -1).float())
+    assert sorted(head.state_dict()) == [
+        "0.num_batches_tracked",
+        "0.running_mean",
+        "0.running_var",
+        "2.bias",
+        "2.weight",
+    ]

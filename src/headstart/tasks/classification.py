@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart.errors import UserError, unknown
-from headstart.parts.standard import Standardised
 from headstart.settings import Settings, setting
 from headstart.tasks.balance import class_weights, log_shares
 from headstart.tasks.base import Task
 from headstart.tasks.calibration import expected_calibration_error, fit_temperature
 from headstart.tasks.favour import favour_for_f1
+from headstart.tasks.heads import linear_head
 
 MOST_SHOWN = 30  # classes whose F1 is told one by one
 Index = NDArray[np.int64]
@@ -98,10 +98,7 @@ class Classification(Task):
             if config.metric not in known:
                 raise unknown("figure", config.metric, known)
             self.metric = config.metric
-        linear = nn.Linear(dim, len(self.classes))
-        nn.init.zeros_(linear.weight)
-        nn.init.zeros_(linear.bias)
-        self.head = nn.Sequential(Standardised(dim), nn.Dropout(config.dropout), linear)
+        self.head = linear_head(dim, len(self.classes), config.dropout)
 
     def encode(self, targets: NDArray[Any], what: str) -> Tensor:
         """Class names → their numbers, int64 `[N]`."""

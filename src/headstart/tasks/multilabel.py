@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from headstart.data.records import SEVERAL
 from headstart.errors import UserError
-from headstart.parts.standard import Standardised
 from headstart.settings import Settings, setting
 from headstart.tasks.base import Task
+from headstart.tasks.heads import linear_head
 
 MOST_SHOWN = 30  # labels whose F1 is told one by one
 MOST = 10_000  # more names than these are no labels
@@ -83,13 +83,9 @@ class MultiLabel(Task):
         share = torch.tensor(state["counts"]) / max(1, state["samples"])
         share = share.clamp(FAINT, 1 - FAINT)
         self.weight = (1 - share) / share if config.balance == "weights" else None
-        linear = nn.Linear(dim, len(self.classes))
-        nn.init.zeros_(linear.weight)
-        nn.init.zeros_(linear.bias)
-        if self.weight is None:  # begins with the answer that is the same for all samples
-            with torch.no_grad():
-                linear.bias.copy_(share.logit())
-        self.head = nn.Sequential(Standardised(dim), nn.Dropout(config.dropout), linear)
+        # Begins with the best answer that is the same for all samples.
+        first = share.logit() if self.weight is None else None
+        self.head = linear_head(dim, len(self.classes), config.dropout, first)
 
     def encode(self, targets: NDArray[Any], what: str) -> Tensor:  # noqa: ARG002 - the face
         """Names → which labels a sample has, float32 `[N, K]` of 0 and 1.

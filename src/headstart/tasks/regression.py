@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart.errors import UserError
-from headstart.parts.standard import Standardised
 from headstart.settings import Settings, setting
 from headstart.tasks import scales
 from headstart.tasks.base import Task
+from headstart.tasks.heads import linear_head
 
 
 class RegressionConfig(Settings):
@@ -92,10 +92,7 @@ class Regression(Task):
         tail = (1 - config.interval) / 2
         self.levels = (0.5, tail, 1 - tail) if self.calibrates else ()
         self.widening = float(state.get("widening", 0.0))
-        linear = nn.Linear(dim, max(1, len(self.levels)))
-        nn.init.zeros_(linear.weight)
-        nn.init.zeros_(linear.bias)
-        self.head = nn.Sequential(Standardised(dim), nn.Dropout(config.dropout), linear)
+        self.head = linear_head(dim, max(1, len(self.levels)), config.dropout)
 
     def encode(self, targets: NDArray[Any], what: str) -> Tensor:
         """Numbers → scaled float32 `[N]`."""
