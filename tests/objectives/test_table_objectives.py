@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from headstart import backbones, objectives
-from headstart.modalities.augment.swap import swapped
+from headstart.errors import UserError
+from headstart.modalities.augment.swap import corrupted, swapped
 from headstart.objectives.binning import Binning, BinningConfig
+from headstart.objectives.scarf import SCARF, SCARFConfig, info_nce
 from headstart.parts.columns import as_samples, blind_loss, column_losses
 from headstart.types import Batch, Spec
 
@@ -118,3 +120,69 @@ def test_bins_are_quantiles_of_the_column(rows):
     step = learner(Batch(rows[:64]), player="all", progress=0.0)
     assert float(step.loss.detach()) == pytest.approx(1.0, abs=0.15)
     assert math.isfinite(float(step.loss.detach()))
+
+
+def scarf_by_the_paper(z, copies, temperature):
+    """Algorithm 1 of arXiv:2106.15147, lines 7 and 8, number by number."""
+    n, total = len(z), 0.0
+    for i in range(n):
+        s = [
+            float(z[i] @ copies[j]) / (math.dist(z[i], 0 * z[i]) * math.dist(copies[j], 0 * z[i]))
+            for j in range(n)
+        ]
+        below = sum(math.exp(s_k / temperature) for s_k in s) / n
+        total -= math.log(math.exp(s[i] / temperature) / below)
+    return total / n
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.2])
+def test_scarf_s_loss_is_the_paper_s_but_for_a_constant(temperature):
+    random = np.random.default_rng(0)
+    z, copies = random.normal(size=(2, 7, 5))
+    ours = float(info_nce(torch.from_numpy(z), torch.from_numpy(copies), temperature))
+    assert ours - math.log(7) == pytest.approx(scarf_by_the_paper(z, copies, temperature))
+    other_way = info_nce(torch.from_numpy(copies), torch.from_numpy(z), temperature)
+    assert float(other_way) != pytest.approx(ours, rel=1e-3)
+
+
+@pytest.mark.parametrize("backbone", list(SMALL))
+def test_scarf_looks_for_the_copies_of_clean_rows(backbone, rows):
+    learner = built("scarf", backbone).eval()  # running statistics: rows may be encoded apart
+    x = rows[:32]
+    torch.manual_seed(4)
+    step = learner(Batch(x), player="all", progress=0.0)
+    torch.manual_seed(4)
+    spoilt = corrupted(x, 3)  # of 6 columns, 60 % rounded down
+    z, copies = (
+        learner.projector(learner.encoder(Batch(part)).pooled).detach().double().numpy()
+        for part in (x, spoilt)
+    )
+    expected = scarf_by_the_paper(z, copies, 1.0) + math.log(32)
+    assert float(step.loss.detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_as_many_columns_of_every_row_are_corrupted_each_as_often():
+    torch.manual_seed(0)
+    x = torch.arange(4000.0 * 5).view(4000, 5)  # no value twice: a changed one was replaced
+    seen = corrupted(x, 3)
+    changed = seen != x
+    itself = 1 / 4000  # of a draw, and then nothing is seen of it
+    assert int(changed.sum(dim=1).max()) == 3
+    assert float((changed.sum(dim=1) == 3).float().mean()) > 1 - 3 * 4 * itself
+    assert changed.float().mean(dim=0).tolist() == pytest.approx([0.6] * 5, abs=0.03)
+    for j in range(5):
+        assert torch.isin(seen[:, j], x[:, j]).all()
+
+
+@pytest.mark.parametrize(("ratio", "count"), [(0.6, 3), (0.5, 3), (0.49, 2)])
+def test_scarf_s_ratio_is_rounded_down(ratio, count):
+    base = backbones.table.load("tabm")
+    learner = SCARF(SCARFConfig(ratio=ratio), base(base.Config(**SMALL["tabm"]), SPEC), SPEC)
+    assert learner.replaced == count
+
+
+@pytest.mark.parametrize("ratio", [0.1, 1.0])
+def test_scarf_needs_columns_that_are_replaced_and_columns_that_stay(ratio):
+    base = backbones.table.load("tabm")
+    with pytest.raises(UserError, match=r"objective\.ratio.*of 6 columns"):
+        SCARF(SCARFConfig(ratio=ratio), base(base.Config(**SMALL["tabm"]), SPEC), SPEC)

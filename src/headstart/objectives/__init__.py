@@ -90,7 +90,7 @@ table = Table(
         ),
         "scarf": (
             "headstart.objectives.scarf:SCARF",
-            "for tables: a row and its spoilt copy find each other among all rows",
+            "for tables: a row finds its spoilt copy among those of all rows",
         ),
         "binning": (
             "headstart.objectives.binning:Binning",
