@@ -209,6 +209,39 @@ def test_tables_and_metadata_can_be_grouped_too(tmp_path):
     assert set(open_dataset(str(folder), group="who").train.groups.tolist()) == {"x", "y"}
 
 
+@pytest.mark.parametrize("empty", ["", "  ", "NA"])
+def test_what_nobody_knows_the_group_of_is_named_and_not_taken_for_a_group(tmp_path, empty):
+    """A sample without a speaker may be any speaker's: put with others or apart, it could leak."""
+    folder = tones(tmp_path / "all", count=2)
+    speakers = {"low/0": "x", "low/1": empty, "high/0": "y", "high/1": empty}
+    rows = [f"{name}.wav,{who}" for name, who in speakers.items()]
+    (folder / "metadata.csv").write_text("file_name,who\n" + "\n".join(rows) + "\n")
+    with pytest.raises(UserError, match=r"2 of 4 rows of train \(high/1.wav; low/1.wav\)"):
+        open_dataset(str(folder), group="who")
+    (folder / "metadata.csv").write_text("file_name,who\n" + "\n".join(rows[:3]) + "\n")
+    with pytest.raises(UserError, match=r"high/1.wav"):  # a file that no row names
+        open_dataset(str(folder), group="who")
+
+    listed = ["file,who,pitch", *(f"all/{row},{i % 2}" for i, row in enumerate(rows))]
+    (tmp_path / "list.csv").write_text("\n".join(listed) + "\n")
+    with pytest.raises(UserError, match=r"list.csv, line 3; .*list.csv, line 5") as error:
+        open_dataset(str(tmp_path / "list.csv"), group="who")
+    assert "a name of its own" in error.value.hints[0]
+
+    numbers = ["a,who,label", "1,7,0", f"2,{empty},1", "3,8,0", f"4,{empty},1", "5,8,1"]
+    (tmp_path / "t.csv").write_text("\n".join(numbers) + "\n")
+    with pytest.raises(UserError, match=r"2 of 5 rows of train \(t.csv:3; t.csv:5\)"):
+        open_dataset(str(tmp_path / "t.csv"), group="who")
+
+
+def test_rows_that_no_split_is_cut_from_need_no_group(tmp_path):
+    rows = ["a,who,label,split", "1,x,0,train", "2,y,1,train", "3,,0,test", "4,,1,test"]
+    (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
+    dataset = open_dataset(str(tmp_path / "t.csv"), group="who")
+    assert dataset.train.groups.tolist() == ["x", "y"]
+    assert len(dataset.splits["test"]) == 2
+
+
 def test_a_long_recording_is_many_pieces_that_are_all_of_it(tmp_path):
     minute = np.repeat(np.linspace(0.1, 0.9, 9), 4_000).astype(np.float32)
     soundfile.write(tmp_path / "long.wav", minute, 8_000)

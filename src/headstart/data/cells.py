@@ -8,13 +8,14 @@ a category, a date - is decided later, by `columns.infer` or the user.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data.csvs import MISSING
+from headstart.errors import UserError
 
 MOSTLY_DIFFERENT = 0.3  # of cells, from which on texts are not worth keeping apart
 # Zip codes and telephone numbers begin with zeros that a number would lose.
@@ -125,6 +126,28 @@ def is_missing(cells: NDArray[Any]) -> NDArray[np.bool_]:
     """`[N]`: which cells hold nothing."""
     missing: NDArray[np.bool_] = cells == "" if cells.dtype.kind == "O" else np.isnan(cells)
     return missing
+
+
+def check_groups(cells: NDArray[Any], name: Callable[[int], str], column: str) -> None:
+    """Raises:
+    UserError: a cell of what samples are grouped by is empty.
+
+    Such a sample may belong with any other: whether it was kept apart or put together with those
+    that are empty too, a split could part what belongs together, which nobody would see.
+
+    cells: `[N]` of train, which is what splits are cut from. name: what to call a row.
+    """
+    empty = np.array([str(cell).strip() in MISSING for cell in cells.tolist()], dtype=bool)
+    if not empty.any():
+        return
+    rows = np.flatnonzero(empty)
+    examples = "; ".join(name(int(i)) for i in rows[:3])
+    more = "; ..." if len(rows) > 3 else ""
+    raise UserError(
+        f"--group {column}: the cell is empty in {len(rows):,} of {len(cells):,} rows of train"
+        f" ({examples}{more}), so nobody knows what these samples belong with.",
+        "Fill it in (a sample that stands alone gets a name of its own), or leave these rows out.",
+    )
 
 
 def joined(columns: Mapping[str, NDArray[Any]]) -> NDArray[Any]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.data.cells import check_groups
 from headstart.data.csvs import parse_targets
 from headstart.data.dataset import SPLITS, Dataset, Kind, Samples
 from headstart.data.files import Files, places
@@ -240,13 +241,21 @@ def _targets(
 def _groups(
     path: Path, parts: dict[str, _Part], files: Files, group: str | None
 ) -> NDArray[Any] | None:
-    """What `group` says of each file."""
+    """What `group` says of each file.
+
+    Raises:
+        UserError: no metadata.csv has it, or it says nothing of a file of train.
+    """
     if group is None:
         return None
     tables = _tables(path, parts)
     if not tables:
         raise UserError(f"{path} has no metadata.csv that could hold a column '{group}'.")
-    return np.array(read_metadata(tables, [str(file) for file in files], group)[0])
+    values = np.array(read_metadata(tables, [str(file) for file in files], group)[0])
+    of_split = np.repeat(list(parts), [part.count for part in parts.values()])
+    train = np.flatnonzero(of_split == "train")
+    check_groups(values[train], lambda i: files.label(int(train[i])), group)
+    return values
 
 
 def _tables(path: Path, parts: dict[str, _Part]) -> list[Path]:

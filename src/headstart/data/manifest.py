@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from headstart.data.cells import check_groups
 from headstart.data.csvs import Csv, absent_files, choose_target, parse_targets
 from headstart.data.dataset import SPLITS, Dataset, Kind, Samples
 from headstart.data.files import of_paths
@@ -53,7 +54,7 @@ def read_manifest(
 
     Raises:
         UserError: the file is malformed, has no column of files, names files that are not there,
-            or leaves the target open.
+            leaves the target open, or a row of train is empty where `group` is asked for.
     """
     given = {"train": path, **(others or {})}
     parts = [
@@ -67,17 +68,19 @@ def read_manifest(
     files = [file for part in parts for file in part.files]
     split = np.array([name for part in parts for name in part.split])
     where = of_paths(files, str(path.parent))
+    lines = [
+        f"{part.table.path}, {part.table.unit} {n}" for part in parts for n in part.table.lines
+    ]
     if chosen is None:
         samples = Samples(where)
     else:
         values = [value for part in parts for value in part.table.column(chosen)]
-        lines = [
-            f"{part.table.path}, {part.table.unit} {n}" for part in parts for n in part.table.lines
-        ]
         samples = Samples(where, *parse_targets(values, lines))
     if group is not None:
-        together = [value for part in parts for value in part.table.column(group)]
-        samples = replace(samples, groups=np.array(together))
+        together = np.array([value for part in parts for value in part.table.column(group)])
+        samples = replace(samples, groups=together)
+        learned = np.flatnonzero(split == "train")
+        check_groups(together[learned], lambda i: lines[int(learned[i])], group)
     splits = {s: samples.take(np.flatnonzero(split == s)) for s in SPLITS if (split == s).any()}
     if "train" not in splits:
         raise UserError(f"{path} has no rows of the train split; found {', '.join(splits)}.")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data.cells import Distinct, as_texts, joined
+from headstart.data.cells import Distinct, as_texts, check_groups, joined
 from headstart.data.columns import tellers
 from headstart.data.csvs import USUAL_TARGETS, parse_targets, read_text
 from headstart.data.dataset import SPLITS, Dataset, Numbered, Samples
@@ -132,7 +132,7 @@ def grouped(dataset: Dataset, column: str | None) -> Dataset:
     """A table whose rows belong together where a column says the same, which is not learned from.
 
     Raises:
-        UserError: there is no such column, or no other to learn from.
+        UserError: there is no such column, or no other to learn from, or train has an empty cell.
     """
     if column is None:
         return dataset
@@ -153,6 +153,7 @@ def grouped(dataset: Dataset, column: str | None) -> Dataset:
         )
         for name, samples in dataset.splits.items()
     }
+    check_groups(dataset.train.inputs[column], dataset.train.name, column)
     return dataset.with_splits(splits)
 
 
