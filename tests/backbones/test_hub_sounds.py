@@ -58,6 +58,9 @@ def test_recordings_are_heard_as_transformers_does(kind, recordings, tmp_path):
         for wave in modality.tensor(samples)[0][:, HEAD:].float() / 32_767
     ]
     assert len({len(w) for w in waves}) > 1
+    with torch.no_grad():
+        counted = encoder(Batch(x)).mask.sum(dim=1)
+        assert encoder.frames(Batch(x)).tolist() == counted.tolist()
     options = {} if kind in ("whisper", "audio-spectrogram-transformer") else {"padding": True}
     seen = extractor(waves, sampling_rate=16_000, return_tensors="pt", **options)
     with torch.no_grad():

@@ -7,7 +7,7 @@ import torch
 
 from headstart.errors import UserError
 from headstart.tasks import ngrams, units
-from headstart.tasks.ctc import aligned, best_path, ctc_loss, prefix_beam
+from headstart.tasks.ctc import aligned, best_path, ctc_loss, frames_needed, prefix_beam
 from headstart.tasks.edits import distance, error_rate
 from headstart.tasks.transcription import Transcription, TranscriptionConfig
 
@@ -44,6 +44,21 @@ def test_loss_is_that_of_all_paths(law):
         target = torch.tensor([[*text, -100]])
         loss = ctc_loss(law[None], torch.tensor([5]), target)
         assert float(loss) == pytest.approx(-math.log(texts[text]) / len(text), rel=1e-4)
+
+
+@pytest.mark.parametrize("text", [(1,), (1, 2), (1, 1), (1, 1, 1), (2, 1, 1, 3), (1, 2, 1, 2)])
+def test_a_text_takes_the_frames_without_which_no_path_spells_it(text):
+    needed = int(frames_needed(torch.tensor([[*text, -100, -100]])))
+    law = torch.zeros(6, 4).log_softmax(dim=1)
+    shortest = next(t for t in range(1, 7) if text in by_enumeration(law[:t]))
+    assert needed == shortest
+    target = torch.tensor([[*text, -100]])
+    assert float(ctc_loss(law[None], torch.tensor([needed]), target)) > 0
+    assert float(ctc_loss(law[None], torch.tensor([needed - 1]), target)) == 0
+
+
+def test_an_empty_text_takes_no_frame():
+    assert frames_needed(torch.tensor([[-100, -100], [3, 3]])).tolist() == [0, 3]
 
 
 def test_a_wide_beam_finds_the_likeliest_text(law):

@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 import headstart as hs
+from headstart import backbones, modalities
+from headstart.settings import Faults
+from headstart.types import Batch
+from headstart.workflows import assemble
+from headstart.workflows.config import DataConfig
 from sounds import tone, tones
 
 SMALL = {"name": "audioconv", "widths": [8, 16, 32], "dim": 64}
@@ -60,6 +66,67 @@ def strings(tmp_path_factory):
         rows.append(f"{i}.wav,{' '.join(names)},s{i % 5}")
     (folder / "said.csv").write_text("\n".join(rows) + "\n")
     return folder / "said.csv"
+
+
+@pytest.fixture(scope="module")
+def too_long(strings, tmp_path_factory):
+    """The same, and two texts that no network could write in so short a time."""
+    folder = tmp_path_factory.mktemp("long")
+    rows = strings.read_text().splitlines()
+    for i, name in enumerate(("short", "shorter")):
+        soundfile.write(folder / f"{name}.wav", tone(300, 0.3 - 0.1 * i), 8_000)
+        rows.append(f"{name}.wav,{'high ' * 20}low,s0")
+    soundfile.write(folder / "heard.wav", tone(300, 0.3), 8_000)
+    rows.append(f"heard.wav,{'low ' * 20}high,s1")
+    rows = [f"{strings.parent}/{row}" if row[0].isdigit() else row for row in rows]
+    table = [f"{row},{'test' if ',s1' in row else 'train'}" for row in rows[1:]]
+    (folder / "said.csv").write_text("\n".join([f"{rows[0]},split", *table]) + "\n")
+    return folder / "said.csv"
+
+
+@pytest.mark.parametrize(
+    ("backbone", "features"),
+    [
+        (SMALL, "mel"),
+        ({"name": "ast", "size": "mini"}, "mel"),
+        ({"name": "wave"}, "wave"),
+        ({"name": "conv", "widths": [8, 16]}, "mel"),
+    ],
+)
+def test_frames_are_counted_as_the_network_gives_them(backbone, features, folder):
+    faults = Faults()
+    data = assemble.open_data(DataConfig(path=str(folder)))
+    asked = {"features": features, "window": 0.4, "windows": 1 if backbone["name"] == "conv" else 3}
+    part = assemble.component(modalities.table, asked, "audio", "modality", faults)
+    chosen = assemble.component(backbones.table, backbone, "", "backbone", faults)
+    faults.raise_if_any()
+    modality = assemble.fitted_modality(data, part)
+    encoder = assemble.build_backbone(chosen, modality.spec, 0).eval()
+    batch = Batch(modality.prepare(modality.tensor(data.train)[0][::4]))
+    features = encoder(batch)
+    there = torch.ones(features.tokens.shape[:2]) if features.mask is None else features.mask
+    assert encoder.frames(batch).tolist() == there.sum(dim=1).tolist()
+
+
+def test_texts_longer_than_their_frames_are_named_before_training(too_long, tmp_path):
+    def tried(**more):
+        return hs.finetune(
+            str(too_long), target="said", task="transcription", backbone=SMALL, steps=3,
+            batch_size=8, validation_share=0.0, out=tmp_path / "run", **more,
+        )  # fmt: skip
+
+    with pytest.raises(hs.UserError, match=r"short.wav .* 103 characters take 40 frames") as error:
+        tried()
+    assert not (tmp_path / "run").exists()
+    told = " ".join(error.value.hints)
+    assert "2 of 50 samples of train" in told
+    assert "--on-bad skip" in told
+    run = tried(on_bad="skip")
+    left_out = run.result["skipped"]["train"]
+    assert [name.rsplit("/")[-1] for name in left_out] == ["short.wav", "shorter.wav"]
+    assert run.result["labels"] == 48
+    assert run.result["test"]["n"] == 13  # what judges stays, and is told of
+    assert any("test: 1 of 13 texts take more frames" in note for note in run.result["notes"])
 
 
 def test_what_is_said_is_written_down_with_times(strings, tmp_path):

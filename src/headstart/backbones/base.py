@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from headstart.errors import unknown
@@ -60,6 +61,17 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch) -> Features:
         """Encode `batch.x`."""
+
+    def frames(self, batch: Batch) -> Tensor:
+        """How many tokens it makes of each sample that tasks on frames answer for: `[B]`.
+
+        By default all of `forward` is done to know it.
+        """
+        features = self(batch)
+        if features.mask is None:
+            return torch.full((len(features.tokens),), features.tokens.shape[1])
+        found: Tensor = features.mask.sum(dim=1)
+        return found
 
     @abstractmethod
     def layers(self) -> list[nn.Module]:

@@ -7,8 +7,8 @@ from abc import abstractmethod
 from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone, activation
-from headstart.backbones.windows import Windows, mean_and_max
-from headstart.types import Batch, Features
+from headstart.backbones.windows import Windows, lengths, mean_and_max, tokens_of
+from headstart.types import Batch, Features, Spec
 
 
 class Framed(Backbone):
@@ -17,6 +17,12 @@ class Framed(Backbone):
     What a frame sounds like by itself can be hidden before frames look at one another: what is
     hidden must then be guessed from what surrounds it.
     """
+
+    spec: Spec
+
+    def frames(self, batch: Batch) -> Tensor:
+        """`[B]`."""
+        return tokens_of(lengths(batch.x, self.spec), self.stride)
 
     @abstractmethod
     def local(self, batch: Batch) -> tuple[Tensor, Windows]:

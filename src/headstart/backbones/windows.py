@@ -37,7 +37,7 @@ class Windows:
         whole = tokens
         if tokens.shape[0] != b * w:
             whole = tokens.new_zeros(b * w, t, d).index_copy(0, self.slot, tokens)
-        count = (self.ends + stride - 1) // stride
+        count = tokens_of(self.ends, stride)
         mask = torch.arange(w * t, device=tokens.device) < count[:, None]
         return whole.view(b, w * t, d), mask
 
@@ -72,6 +72,11 @@ def lengths(x: Tensor, spec: Spec) -> Tensor:
     filled = (x != spec.empty).flatten(1, -2).any(1)  # [B, L]
     behind = filled.flip(1).to(torch.uint8).argmax(1)  # columns after the last filled one
     return torch.where(filled.any(1), size - behind, 1)
+
+
+def tokens_of(ends: Tensor, stride: int) -> Tensor:
+    """Tokens of samples of so many columns, a token `stride` columns: `[B]` → `[B]`."""
+    return (ends + stride - 1) // stride
 
 
 def inside(x: Tensor, spec: Spec) -> Tensor | None:

@@ -86,7 +86,7 @@ def headline(result: dict[str, Any]) -> list[str]:
         lines.append(_effort(result))
     skipped = sum(len(names) for names in result.get("skipped", {}).values())
     if skipped:
-        lines.append(f"{skipped:,} samples could not be read and were left out")
+        lines.append(f"{skipped:,} samples could not be used and were left out")
     for finding in result.get("health", {}).get("findings", []):
         lines.append(f"{finding['name']}: {finding['message']} {finding['advice']}")
     return lines

@@ -96,6 +96,13 @@ class Task(nn.Module, ABC):
         """What `loss` is a mean over: samples, or frames that have a target."""
         return len(targets)
 
+    def frames_needed(self, targets: Tensor) -> Tensor | None:  # noqa: ARG002
+        """Of a task on frames, the fewest that a sample must have for each of `[N, ...]`: `[N]`.
+
+        None where any number will do.
+        """
+        return None
+
     @abstractmethod
     def trivial_loss(self, targets: Tensor) -> float | None:
         """The loss of the best answer that is the same for every sample, encoded targets `[B]`.

@@ -35,7 +35,8 @@ def ctc_loss(outputs: Tensor, frames: Tensor, targets: Tensor) -> Tensor:
     """−log P(text | frames), a unit: mean over samples of each one's divided by its units.
 
     outputs: `[B, T, K]`, unit 0 the blank; frames: of each, `[B]`; targets: `[B, S]`, negative
-    after a text's end. A text that does not fit into its frames counts nothing.
+    after a text's end. A text that does not fit into its frames (`frames_needed`) counts nothing:
+    there are none in training but where augmentation made a recording shorter.
     """
     units = (targets > BLANK).sum(dim=1)
     log_law = outputs.float().log_softmax(dim=-1).transpose(0, 1)  # [T, B, K]
@@ -43,6 +44,16 @@ def ctc_loss(outputs: Tensor, frames: Tensor, targets: Tensor) -> Tensor:
         log_law, targets.clamp(min=0), frames, units, BLANK, reduction="none", zero_infinity=True
     )
     return (each / units.clamp(min=1)).mean()
+
+
+def frames_needed(targets: Tensor) -> Tensor:
+    """The fewest frames in which texts can be said: one a unit, and a blank between two alike.
+
+    targets: `[N, S]`, negative after a text's end. Returns `[N]`.
+    """
+    there = targets > BLANK
+    alike = there[:, 1:] & (targets[:, 1:] == targets[:, :-1])
+    return there.sum(dim=1) + alike.sum(dim=1)
 
 
 def best_path(log_law: Tensor) -> list[Spoken]:

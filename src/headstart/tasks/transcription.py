@@ -16,7 +16,16 @@ from headstart.errors import UserError
 from headstart.settings import Settings, setting
 from headstart.tasks import ngrams, units
 from headstart.tasks.base import Task
-from headstart.tasks.ctc import BLANK, Spoken, aligned, best_path, ctc_loss, laws, prefix_beam
+from headstart.tasks.ctc import (
+    BLANK,
+    Spoken,
+    aligned,
+    best_path,
+    ctc_loss,
+    frames_needed,
+    laws,
+    prefix_beam,
+)
 from headstart.tasks.edits import distance, error_rate
 from headstart.tasks.frames import lengths
 from headstart.tasks.tagging import WordHead
@@ -116,6 +125,10 @@ class Transcription(Task):
             targets = targets.masked_fill(~known, NO_UNIT).gather(1, order)
         frames = lengths(outputs)
         return ctc_loss(outputs.nan_to_num(), frames, targets)
+
+    def frames_needed(self, targets: Tensor) -> Tensor:
+        """See `ctc.frames_needed`."""
+        return frames_needed(targets)
 
     def trivial_loss(self, targets: Tensor) -> float | None:  # noqa: ARG002 - the face
         """None: it hangs on how long recordings are."""

@@ -36,6 +36,7 @@ from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.neighbourhood import neighbourhood
 from headstart.workflows.onlookers import onlookers
 from headstart.workflows.pupils import Pupil, Ways, pupil_for, ways
+from headstart.workflows.room import with_room
 from headstart.workflows.sets import REST, cut_sets, word_by_word
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import hand_over, read_model, save_model
@@ -82,6 +83,8 @@ def finetune(
     dataset, parts = _parts(config, dataset)
     splits = _splits(config, dataset, parts)
     task, state = _task(parts, splits["train"])
+    room = with_room(splits, task, parts.encoder, parts.modality, config.data)
+    splits = room.splits
     counts = {name: len(splits.get(name, ())) for name in ("train", "validation", "test", REST)}
     pretrained = config.start is not None or parts.encoder.pretrained
     network = Supervised(parts.how, parts.encoder, task, pretrained=pretrained)
@@ -107,7 +110,7 @@ def finetune(
             around=replace(around, scored=sum(counts.values()) - counts[REST]),
         )
         _begin(config, folder, parts, state, resume=resume)
-        for one in (notes := [*dataset.notes, *parts.modality.notes, *supply.notes]):
+        for one in (notes := [*dataset.notes, *parts.modality.notes, *room.notes, *supply.notes]):
             say(one)
         if parts.hand_over is not None:
             say(parts.hand_over)
@@ -130,6 +133,8 @@ def finetune(
         losses = None if validated is None else (fit["loss"], validated["loss"])
         findings = health.verdict(engine, losses)
         skipped = supply.skipped(at.position)
+    if room.left_out:
+        skipped["train"] = [*room.left_out, *skipped.get("train", [])]
     against, winner = against_baselines(config, splits, parts.modality, task, scores, say=say)
     result = {
         **_about(config, parts),

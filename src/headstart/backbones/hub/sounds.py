@@ -71,6 +71,16 @@ class HubSounds(Backbone):
             pooled = pool(tokens, there, self.config.pool)
         return Features(pooled, tokens, there)
 
+    def frames(self, batch: Batch) -> Tensor:
+        """`[B]`."""
+        maps = hasattr(self.extractor, "n_samples")  # see `_there`
+        if maps or not hasattr(self.network, "_get_feat_extract_output_lengths"):
+            return super().frames(batch)
+        waves = batch.x[:, 0]
+        ends = _ends(waves).clamp(min=min(SHORTEST, waves.shape[1]))
+        found: Tensor = self.network._get_feat_extract_output_lengths(ends).clamp(min=1)
+        return found
+
     def _extracted(self, waves: Tensor, ends: list[int]) -> Any:
         """What the network is given, as its own extractor makes it."""
         each = [wave[:end] for wave, end in zip(waves.float().cpu().numpy(), ends, strict=True)]
