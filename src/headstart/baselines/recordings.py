@@ -43,15 +43,13 @@ class MFCC:
 
     def estimator(self, problem: Problem) -> Any:
         """A support vector machine with a radial kernel."""
-        from sklearn.multiclass import OneVsRestClassifier
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
         from sklearn.svm import SVR
 
         if not problem.classes:
             return make_pipeline(StandardScaler(), SVR(C=COST))
-        machine = Machine(problem.seed)
-        return OneVsRestClassifier(machine) if problem.several else machine
+        return Machines(problem.seed) if problem.several else Machine(problem.seed)
 
 
 def described(log_map: Tensor) -> Tensor:
@@ -79,10 +77,6 @@ class Machine:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def get_params(self, **_: bool) -> dict[str, Any]:
-        """What `clone` makes another of."""
-        return {"seed": self.seed}
-
     def fit(self, x: Any, y: NDArray[Any]) -> Machine:
         """Learn."""
         from sklearn.pipeline import make_pipeline
@@ -107,3 +101,27 @@ class Machine:
         soft = np.exp(votes - votes.max(axis=1, keepdims=True))
         shares: NDArray[np.float64] = soft / soft.sum(axis=1, keepdims=True)
         return shares
+
+
+class Machines:
+    """A `Machine` for each of several labels; a label that all or none have needs none."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def fit(self, x: Any, y: NDArray[Any]) -> Machines:
+        """Learn. y: `[N, K]` of 0 and 1."""
+        self._shares = y.mean(axis=0)
+        self._models = [
+            Machine(self.seed).fit(x, y[:, k].astype(np.int64)) if 0 < share < 1 else None
+            for k, share in enumerate(self._shares)
+        ]
+        return self
+
+    def predict_proba(self, x: Any) -> NDArray[np.float64]:
+        """Of each label, `[N, K]`."""
+        columns = [
+            np.full(len(x), share) if model is None else model.predict_proba(x)[:, 1]
+            for model, share in zip(self._models, self._shares, strict=True)
+        ]
+        return np.column_stack(columns)

@@ -156,7 +156,8 @@ def _figures(result: dict[str, Any]) -> list[tuple[str, str]]:
     test = result.get("test") or {}
     names = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "mse", "rmse", "mae", "r2")
     errors = ("unit_error_rate", "word_error_rate", "character_error_rate", "exact")
-    for name in (*names, *errors, "mean_predictor_mse"):
+    several = ("micro_f1", "mean_average_precision", "exact_match", "entity_f1", "token_accuracy")
+    for name in (*names, *several, *errors, "mean_predictor_mse"):
         if test.get(name) is not None:
             rows.append((f"test {name.replace('_', ' ')}", f"{test[name]:.4f}"))
     if "confidence_interval" in test:

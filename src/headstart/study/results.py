@@ -24,8 +24,13 @@ def metric_of(plan: Plan) -> str:
     if plan.config.metric != "auto":
         return plan.config.metric
     usual = {"accuracy": "error", "mse": "rmse"}
-    own = str(plan.task.cls.metric)
-    return usual.get(own, own)
+    own = getattr(plan.task.cls, "metric", None)
+    if own is None:  # it hangs on the task's settings, or on its labels
+        train = plan.dataset.train
+        assert train.targets is not None  # draws of labels were made of them
+        state = plan.task.cls.fit(plan.task.config, train.targets[train.has_label])
+        own = plan.task.cls(plan.task.config, 1, state).metric
+    return usual.get(own, str(own))
 
 
 def finished(plan: Plan) -> list[dict[str, Any]]:
