@@ -24,7 +24,7 @@ from headstart.settings import Duration, Faults
 from headstart.settings.sizes import in_words
 from headstart.study.commands import data_flags
 from headstart.training import devices
-from headstart.workflows import assemble, bakeoff
+from headstart.workflows import assemble, bakeoff, judges
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.bakeoff import AutoConfig, BakeOff
 from headstart.workflows.config import DataConfig, PretrainConfig
@@ -150,11 +150,11 @@ def _tried(subject: _Subject, minutes: float, say: Say) -> tuple[BakeOff, int, i
         {"train": some}, modality, data, seed=0, batch_size=bakeoff.USUAL_BATCH, say=say
     ) as supply:
         loader = supply.loaders["train"]
-        judge = bakeoff.label_free(modality, loader)
+        judge = judges.label_free(dataset.kind, modality, loader)
         if int(some.has_label.sum()) >= LABELS_TO_JUDGE and some.targets is not None:
             targets = some.targets
             if targets.ndim == 1 and targets.dtype.kind in "iufbU":
-                judge = bakeoff.by_labels(modality, *looked_at(some, modality, 0), 0)
+                judge = judges.by_labels(modality, *looked_at(some, modality, 0), 0)
         kitchen = bakeoff.Kitchen(config, fresh, modality, loader, judge)
         found = bakeoff.bake_off(auto, kitchen, Duration(minutes, "minutes"), say)
         winner = bakeoff.learner_for(found.chosen, kitchen)

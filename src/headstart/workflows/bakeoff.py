@@ -1,11 +1,8 @@
 """`--objective auto`: a short try of each sensible objective, and which one is to go on.
 
 Every candidate trains the same network on the same samples for an equal part of a share of the
-time, and is then judged without any label: how often do two views of a sample find one another
-among those of all others (`training.embeddings.retrieval`)? Effective rank alone prefers
-reconstruction, whose features vary in many directions that say little, and agreement of views alone
-would praise a collapse (benchmarks/RESULTS.md has what was compared). With `--probe`, a linear
-probe judges instead, cross-validated on labels of train, which the result then counts.
+time, and is then judged without any label (`workflows.judges`); with `--probe`, by a linear probe,
+cross-validated on labels of train, which the result then counts.
 
 What was tried is thrown away. The chosen objective starts anew with the time that is left, so the
 run is the one that `--objective NAME` would have been, and its config.yaml repeats it.
@@ -14,14 +11,12 @@ run is the one that `--objective NAME` would have been, and its config.yaml repe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from headstart import objectives
 from headstart.backbones.base import Backbone
@@ -31,18 +26,28 @@ from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration, Faults, Settings, resolve, setting
-from headstart.training.embeddings import retrieval
 from headstart.training.engine import Engine, place
-from headstart.training.probes import cross_validated
 from headstart.training.timed import Around
-from headstart.types import Batch
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import AUTO, PretrainConfig
+from headstart.workflows.judges import Judge
 
 FILE = "bakeoff.json"
-LOOKED_AT = 2_000  # samples among which views find one another
-CHUNK = 500
+CANDIDATES: dict[str, tuple[str, ...]] = {
+    "image": (
+        "autoencoder", "denoising", "masked", "simclr", "vicreg", "barlow", "byol", "lejepa",
+    ),
+    "table": ("vime", "scarf", "binning", "denoising", "autoencoder", "simclr", "vicreg"),
+    "series": (
+        "autoregressive", "masked", "denoising", "autoencoder", "inpainting", "simclr", "vicreg",
+        "byol",
+    ),
+    "text": ("mlm", "electra", "tsdae", "simclr", "vicreg"),
+    "audio": (
+        "wav2vec", "masked", "denoising", "autoencoder", "inpainting", "simclr", "vicreg", "byol",
+    ),
+}  # fmt: skip
 USUAL_BATCH = 256  # of those that compare views; steps of a bake-off are counted in it
 FEWEST_STEPS = 10
 SHORTEST = 1 / 30  # minutes
@@ -52,20 +57,9 @@ class AutoConfig(Settings):
     """What is tried, and for how long."""
 
     candidates: tuple[str, ...] = setting(
-        (
-            "autoencoder",
-            "denoising",
-            "masked",
-            "simclr",
-            "vicreg",
-            "barlow",
-            "byol",
-            "lejepa",
-            "mlm",
-            "electra",
-            "tsdae",
-        ),
-        "objectives to try; those that do not fit the network or the samples are left out",
+        (),
+        "objectives to try, by default what suits the kind of data; those that do not fit the"
+        " network or the samples are left out",
         flag="",
     )
     share: float = setting(0.25, "part of the budget that trying takes, all together", flag="")
@@ -90,15 +84,6 @@ class BakeOff:
     judged_by: str
     labels: int
     tried: list[Tried]
-
-
-@dataclass
-class Judge:
-    """How an encoder is judged, and how many labels that looks at."""
-
-    name: str
-    score: Callable[[Learner], float]
-    labels: int = 0
 
 
 @dataclass
@@ -148,32 +133,34 @@ def bake_off(auto: AutoConfig, kitchen: Kitchen, whole: Duration, say: Say) -> B
     Raises:
         UserError: none fits, or the time is too short.
     """
-    tried, fitting = _fitting(auto, kitchen)
-    if not fitting:
-        reasons = [f"- {t.objective}: {t.why}" for t in tried]
+    results, fit = fitting(auto.candidates, kitchen)
+    if not fit:
+        reasons = [f"- {t.objective}: {t.why}" for t in results]
         raise UserError("none of the candidates fits these samples and this network.", *reasons)
-    each = _share_of(whole, len(fitting))
-    say(f"trying {', '.join(fitting)}, {each} each, judged by {kitchen.judge.name}")
-    for name in fitting:
-        result = _try(name, kitchen, each)
-        tried.append(result)
+    each = _share_of(whole, len(fit))
+    say(f"trying {', '.join(fit)}, {each} each, judged by {kitchen.judge.name}")
+    if kitchen.judge.note:
+        say(kitchen.judge.note)
+    for name in fit:
+        result = tried(name, kitchen, each)
+        results.append(result)
         say(f"  {name}: {result.score:.3f} after {result.steps:,} steps, {result.seconds:.1f} s")
-    best = max((t for t in tried if t.score is not None), key=lambda t: t.score or 0.0)
-    found = BakeOff(best.objective, kitchen.judge.name, kitchen.judge.labels, tried)
+    best = max((t for t in results if t.score is not None), key=lambda t: t.score or 0.0)
+    found = BakeOff(best.objective, kitchen.judge.name, kitchen.judge.labels, results)
     say(f"{found.chosen} goes on: the best by {found.judged_by}")
     return found
 
 
-def _fitting(auto: AutoConfig, kitchen: Kitchen) -> tuple[list[Tried], list[str]]:
+def fitting(names: Sequence[str], kitchen: Kitchen) -> tuple[list[Tried], list[str]]:
     """Candidates that do not fit, with the reason, and names of those that do."""
-    left_out, fitting = [], []
-    for name in auto.candidates:
+    left_out, fit = [], []
+    for name in names:
         try:
             learner_for(name, kitchen)
-            fitting.append(name)
+            fit.append(name)
         except UserError as error:
             left_out.append(Tried(name, why=error.message))
-    return left_out, fitting
+    return left_out, fit
 
 
 def learner_for(name: str, kitchen: Kitchen) -> Learner:
@@ -206,7 +193,8 @@ def _share_of(whole: Duration, parts: int) -> Duration:
     return Duration(amount, whole.unit)
 
 
-def _try(name: str, kitchen: Kitchen, length: Duration) -> Tried:
+def tried(name: str, kitchen: Kitchen, length: Duration) -> Tried:
+    """Train one candidate, and judge it."""
     begun = time.monotonic()
     learner = learner_for(name, kitchen)
     config = kitchen.config
@@ -228,35 +216,6 @@ def _try(name: str, kitchen: Kitchen, length: Duration) -> Tried:
     torch.default_generator.manual_seed(config.seed)
     score = kitchen.judge.score(learner.eval())
     return Tried(name, at.step, time.monotonic() - begun, score if np.isfinite(score) else 0.0)
-
-
-def label_free(modality: Modality, data: Loader) -> Judge:
-    """How often two strongly augmented views of a sample of train find one another."""
-    x = data.at(0, min(LOOKED_AT, len(data)))[0]
-
-    def score(learner: Learner) -> float:
-        here = x.to(next(learner.parameters()).device)
-        one, other = (_features(learner, modality.augment(here, "strong")) for _ in range(2))
-        return retrieval(one, other)
-
-    return Judge("views found", score)
-
-
-def by_labels(modality: Modality, x: Tensor, targets: NDArray[Any], seed: int) -> Judge:
-    """A linear probe, cross-validated. x: compact samples `[N, ...]`; targets: `[N]`."""
-
-    def score(learner: Learner) -> float:
-        plain = modality.prepare(x.to(next(learner.parameters()).device))
-        return cross_validated(_features(learner, plain), targets, seed)
-
-    return Judge("linear probe", score, len(x))
-
-
-@torch.no_grad()
-def _features(learner: Learner, x: Tensor) -> Tensor:
-    """Pooled features `[N, D]` of prepared samples."""
-    parts = [learner.encoder(Batch(part)).pooled for part in torch.split(x, CHUNK)]
-    return torch.cat(parts).float().cpu()
 
 
 def save(folder: RunFolder, found: BakeOff) -> None:

@@ -22,7 +22,7 @@ from headstart.training.engine import Engine, place
 from headstart.training.health import PROBE, Health
 from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation, Watcher
-from headstart.workflows import assemble, bakeoff
+from headstart.workflows import assemble, bakeoff, judges
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.bakeoff import AutoConfig, BakeOff, bake_off
 from headstart.workflows.config import PretrainConfig
@@ -64,7 +64,7 @@ def pretrain(
         config, dataset, faults, auto=auto is not None
     )
     fitted = assemble.fitted_modality(dataset, modality_part)
-    modality = fitted.by_window() if isinstance(fitted, Windowed) else fitted
+    modality = _by_window(fitted)
     found = None
     if auto is not None:
         found, config = _chosen(
@@ -72,7 +72,7 @@ def pretrain(
             config,
             folder,
             dataset=dataset,
-            modality=modality,
+            fitted=fitted,
             backbone=backbone,
             resume=resume,
             say=say,
@@ -176,6 +176,11 @@ def _components(
     return dataset, (objective, backbone, modality)
 
 
+def _by_window(fitted: Modality) -> Modality:
+    """The modality as objectives see it: of long recordings each window is a sample."""
+    return fitted.by_window() if isinstance(fitted, Windowed) else fitted
+
+
 def _splits(dataset: Dataset, seed: int) -> dict[str, Samples]:
     """What to learn from, and what to judge by: the validation split, or a part set apart."""
     train = dataset.train
@@ -204,13 +209,17 @@ def _chosen(
     folder: RunFolder,
     *,
     dataset: Dataset,
-    modality: Modality,
+    fitted: Modality,
     backbone: Component,
     resume: bool,
     say: Say,
 ) -> tuple[BakeOff, PretrainConfig]:
     """The objective of `--objective auto`, and the settings with what is left of the time."""
+    modality = _by_window(fitted)
+    auto = replace(auto, candidates=auto.candidates or bakeoff.CANDIDATES[dataset.kind])
     train = _splits(dataset, config.seed)["train"]
+    if isinstance(fitted, Windowed):
+        train = fitted.pieces(train)
     size = assemble.batch_size_for(len(train), config.training.batch_size, bakeoff.USUAL_BATCH)
     whole = assemble.duration_for(config.training.duration, len(train), size, EPOCHS, FEWEST_STEPS)
     trying, rest = bakeoff.lengths(auto, whole, len(train), size)
@@ -223,11 +232,11 @@ def _chosen(
         {"train": train}, modality, config.data, seed=config.seed, batch_size=size, say=say
     ) as supply:
         loader = supply.loaders["train"]
-        judge = bakeoff.label_free(modality, loader)
         if config.probe:
-            judge = bakeoff.by_labels(
-                modality, *looked_at(dataset.train, modality, config.seed), config.seed
-            )
+            looked = looked_at(dataset.train, modality, config.seed)
+            judge = judges.by_labels(modality, *looked, config.seed)
+        else:
+            judge = judges.label_free(dataset.kind, modality, loader)
 
         def fresh() -> Backbone:
             return assemble.build_backbone(backbone, modality.spec, config.seed)
