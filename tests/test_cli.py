@@ -119,6 +119,23 @@ def test_lists(capsys, what):
     assert all(json.loads(out).values())
 
 
+def test_what_the_loss_was_measured_on_is_said(tmp_path, capsys):
+    rows = np.random.default_rng(0).normal(size=(150, 6)).round(3)
+    (tmp_path / "few.csv").write_text(
+        "a,b,c,d,e,f\n" + "\n".join(",".join(map(str, r)) for r in rows)
+    )
+    told = {}
+    for name, source in (("few", tmp_path / "few.csv"), ("digits", "digits")):
+        code, out, err = run(
+            capsys, "pretrain", source, "--out", tmp_path / name, "--steps", 3, "--no-report",
+            "--quiet", "--objective", "autoencoder",
+        )  # fmt: skip
+        assert code == 0, err
+        told[name] = out.splitlines()[0]
+    assert told["few"].endswith(" on train (too few samples to hold any out)")
+    assert told["digits"].endswith(" on samples held out")
+
+
 @pytest.mark.slow
 def test_demo_shows_that_pretraining_pays(tmp_path, capsys):
     code, out, _ = run(capsys, "demo", "--out", tmp_path / "demo", "--json", "--quiet")

@@ -154,6 +154,24 @@ def test_with_a_graph_the_teacher_looks_at_samples_as_they_are_and_must_agree_in
     assert late == pytest.approx(float((answered == 0).float().mean()))
 
 
+def test_a_graph_that_was_not_drawn_yet_teaches_nothing():
+    learner = SelfTraining(
+        settings(SelfTrainingConfig), supervised(), torch.full((10,), 0.1), rest=48
+    )
+    learner.graph = lambda encoder, *, first: pytest.fail("it is drawn in training only")
+    learner.eval()
+    batch = two_views()
+    y = batch.y.clone()
+    y[y == UNLABELLED] -= torch.arange(48)
+    x, _ = digits()
+    batch = Batch(batch.x, y, 2, image().prepare(x[:64]))
+    for progress in (0.3, 0.8):
+        with torch.no_grad():
+            step = learner(batch, player="all", progress=progress)
+        assert step.logs["trusted"] == step.logs["consistency"] == 0
+        assert step.loss == step.logs["labels"] > 0
+
+
 def test_means_over_the_labelled_are_weighed_by_how_many_a_process_has():
     free = torch.tensor([1.0, 0, 1, 1])
     torch.testing.assert_close(shares(free), free / 3)

@@ -13,6 +13,9 @@ from samples import engine, identical, supervised, weights
         ([0.5, 0.8, 0.8, 0.8], [2.0, 1.5, 1.6, 1.7], 2),  # and here it only grows surer
         ([0.5, 0.8, 0.7, 0.8], [2.0, 1.5, 0.1, 1.5], 2),  # a loss alone decides nothing
         ([0.8, 0.8, 0.8, 0.8], [float("nan")] * 4, 1),
+        ([0.8, 0.8, 0.8, 0.8], [float("nan"), 1.0, 0.9, 1.0], 3),
+        ([float("nan"), 0.5, 0.8, 0.7], [0.1, 1.0, 1.0, 1.0], 3),  # the first look saw no number
+        ([0.5, float("nan"), 0.8, float("inf")], [1.0, 1.0, 1.0, 1.0], 3),
         ([0.5, 0.8, 0.8, 0.9], None, 4),
         ([0.5, 0.8, 0.8, 0.8], None, 2),
     ],

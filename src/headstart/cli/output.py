@@ -73,9 +73,11 @@ def headline(result: dict[str, Any]) -> list[str]:
             f"test {', '.join(told)}, on {test['n']:,} samples, from {result['labels']:,} labels"
         )
     elif result.get("command") == "pretrain":
-        loss = result.get("val", {}).get("loss", result.get("loss"))
-        if loss is not None:
-            lines.append(f"loss {loss:.4f} on samples held out")
+        held = result.get("val", {}).get("loss")
+        if held is not None:
+            lines.append(f"loss {held:.4f} on samples held out")
+        elif result.get("loss") is not None:
+            lines.append(f"loss {result['loss']:.4f} on train (too few samples to hold any out)")
     if result.get("winner"):
         lines.append(result["winner"])
     lines.append(

@@ -81,7 +81,8 @@ class SelfTraining(OfStudent, Learner):  # type: ignore[override]
     usual_batch = 256
 
     graph: Graph | None = None
-    guesses: Tensor  # [N], the class that the graph gives each unlabelled sample
+    # [N], the class that the graph gives each unlabelled sample; UNLABELLED before it is drawn
+    guesses: Tensor
     drawn: Tensor  # how often the graph was drawn
 
     def __init__(
@@ -93,7 +94,7 @@ class SelfTraining(OfStudent, Learner):  # type: ignore[override]
         self.student = student
         self.teacher = teacher_of(student)
         self.trust = Trust(config, prior)
-        self.register_buffer("guesses", torch.zeros(rest, dtype=torch.long))
+        self.register_buffer("guesses", torch.full((rest,), UNLABELLED, dtype=torch.long))
         self.register_buffer("drawn", torch.zeros((), dtype=torch.long))
 
     @property
@@ -125,10 +126,11 @@ class SelfTraining(OfStudent, Learner):  # type: ignore[override]
         else:
             self._draw(progress)
             target = self.guesses[(UNLABELLED - batch.y).clamp(min=0)]
-            belief = torch.ones_like(free)
+            believed = target >= 0  # nothing is, before the graph is drawn
             if progress >= AGREED:
-                belief = (answers.argmax(dim=1) == target).to(free.dtype)
-        each = F.cross_entropy(outputs, target, reduction="none")
+                believed &= answers.argmax(dim=1) == target
+            belief = believed.to(free.dtype)
+        each = F.cross_entropy(outputs, target, reduction="none", ignore_index=UNLABELLED)
         share = shares(free)
         step = Step.sum(
             len(batch),

@@ -88,7 +88,12 @@ def worth(validation: Validation, figures: Mapping[str, float]) -> tuple[float, 
     """What figures are compared by, larger is better: the metric, and of equal ones the loss.
 
     Few samples give few different accuracies. The first weights to reach the best of them are
-    seldom the best that do: the rest of training would be thrown away.
+    seldom the best that do: the rest of training would be thrown away. A figure that is not finite
+    is worse than any other: compared as it is, nothing would ever be better than NaN.
     """
     sign = 1.0 if validation.direction == "max" else -1.0
-    return sign * figures[validation.metric], -figures.get("loss", math.inf)
+    return _or_worst(sign * figures[validation.metric]), _or_worst(-figures.get("loss", math.inf))
+
+
+def _or_worst(value: float) -> float:
+    return value if math.isfinite(value) else -math.inf
