@@ -31,7 +31,54 @@ def test_a_used_folder_is_refused_unless_asked_for(tmp_path):
     with pytest.raises(UserError, match="not empty"):
         RunFolder.create(tmp_path / "r", resume=False, overwrite=False)
     with RunFolder.create(tmp_path / "r", resume=False, overwrite=True) as folder:
+        assert folder.config.read_text() == "seed: 1\n"  # until the new run begins
+        folder.begin()
+        assert sorted(p.name for p in folder.path.iterdir()) == [".lock", "checkpoints"]
+
+
+def test_a_replacement_that_a_kill_cut_short_can_be_repeated(tmp_path, monkeypatch):
+    with RunFolder.create(tmp_path / "r", resume=False, overwrite=False) as folder:
+        for path in (folder.config, folder.model, folder.result):
+            atomic.write_text(path, "seed: 1\n")
+        atomic.write_text(folder.checkpoints / "step-1.safetensors", "")
+    removed, unlink = [], Path.unlink
+
+    def killed(self, missing_ok=False):
+        removed.append(self.name)
+        if len(removed) == 2:
+            raise KeyboardInterrupt
+        unlink(self, missing_ok=missing_ok)
+
+    with (
+        monkeypatch.context() as patch,
+        RunFolder.create(tmp_path / "r", resume=False, overwrite=True) as folder,
+    ):
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.begin()
+        patch.undo()
+    assert folder.config.exists()
+    with RunFolder.create(tmp_path / "r", resume=False, overwrite=True) as folder:
+        folder.begin()
         assert not folder.config.exists()
+
+
+def test_what_is_read_is_never_where_the_run_is_written(tmp_path, monkeypatch):
+    (tmp_path / "r" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "r")
+    (tmp_path / "beside").mkdir()
+    folder = RunFolder(tmp_path / "r")
+    folder.keep_apart("--from", None, str(tmp_path / "beside"), str(tmp_path), "digits")
+    monkeypatch.chdir(tmp_path / "r")
+    folder.keep_apart("DATA", "digits")
+    for name, place in (
+        ("r", "is"),
+        ("link", "is"),
+        ("r/inner", "lies in"),
+        ("link/inner", "lies"),
+    ):
+        with pytest.raises(UserError, match=f"--from .*{place}"):
+            folder.keep_apart("--from", str(tmp_path / name))
 
 
 def test_overwrite_replaces_runs_only(tmp_path):

@@ -19,6 +19,7 @@ from headstart.export import table
 from headstart.export.base import Asked, Format, Work, require
 from headstart.export.graph import OUTPUTS, Graph, describe
 from headstart.runs.atomic import MARK
+from headstart.runs.folder import RunFolder
 from headstart.workflows.answer import open_for
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import LoadedRun
@@ -111,6 +112,9 @@ def _check_place(request: Request, name: str, form: type[Format]) -> None:
         raise UserError(f"--out {out}: the format {name} is written as a file {form.suffix}.")
     if form.suffix and out.is_dir():
         raise UserError(f"--out {out} is a folder; the format {name} is one file.")
+    beside = RunFolder(out.parent)
+    if out == beside.model and beside.config.exists():
+        raise UserError(f"--out {out} is the model of a run, which would be lost.", "Name another.")
     if not form.suffix and out.exists():
         raise UserError(f"--out {out} exists already; {name} is written as a new folder.")
     if request.quantize is not None and (name != "onnx" or request.quantize != "int8"):

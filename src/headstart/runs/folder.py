@@ -30,10 +30,13 @@ class RunFolder:
         self.samples = self.path / "samples"
         self.checkpoints = self.path / "checkpoints"
         self._lock: FileLock | None = None
+        self._replaces = False  # whether it holds a run that goes when the new one begins
 
     @classmethod
     def create(cls, path: str | Path, *, resume: bool, overwrite: bool) -> RunFolder:
         """Open a folder for writing and lock it. Of several processes only the first does.
+
+        A run that is to be overwritten stays until `begin`: a mistake costs nobody a finished run.
 
         Raises:
             UserError: it holds something already and neither `resume` nor `overwrite` was asked
@@ -61,9 +64,9 @@ class RunFolder:
             folder.path.mkdir(parents=True, exist_ok=True)
             folder._acquire()
             folder._sweep()
-            if used and overwrite and not resume:
-                folder._clear()
-            folder.checkpoints.mkdir(exist_ok=True)
+            folder._replaces = used and overwrite and not resume
+            if not folder._replaces:
+                folder.checkpoints.mkdir(exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot write in {folder.path}: {error.strerror or error}.") from error
         return folder
@@ -112,11 +115,40 @@ class RunFolder:
                 "Wait for it to end, or choose another --out.",
             ) from None
 
-    def _clear(self) -> None:
-        for entry in self.path.iterdir():
-            if entry.name == ".lock":
-                continue
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    def begin(self) -> None:
+        """Remove the run that is to be overwritten, now that another is sure to begin.
+
+        Raises:
+            UserError: something in it cannot be removed.
+        """
+        if not self._replaces:
+            return
+        try:
+            # Its settings go last: what a kill leaves of it can still be told to be a run.
+            for entry in sorted(self.path.iterdir(), key=lambda entry: entry == self.config):
+                if entry.name != ".lock":
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            self.checkpoints.mkdir()
+        except OSError as error:
+            raise UserError(f"cannot replace {self.path}: {error.strerror or error}.") from error
+        self._replaces = False
+
+    def keep_apart(self, flag: str, *read: str | None) -> None:
+        """Refuse to write where something lies that is read: it would be lost.
+
+        read: files and folders; what there is none of is passed over.
+
+        Raises:
+            UserError: one of them is this folder, or lies in it.
+        """
+        here = self.path.resolve()
+        for name in read:
+            if name and Path(name).exists() and Path(name).resolve().is_relative_to(here):
+                place = "is" if Path(name).resolve() == here else "lies in"
+                raise UserError(
+                    f"{flag} {name} {place} the folder of the new run, --out {self.path}.",
+                    "Choose another --out.",
+                )
 
     def release(self) -> None:
         """Let other processes write the folder."""

@@ -196,11 +196,16 @@ def load_backbone(raw: dict[str, Any], spec: Spec) -> Backbone:
 def begin(
     folder: RunFolder, plain: dict[str, Any], preprocessing: dict[str, Any], *, resume: bool
 ) -> None:
-    """Write what a run is about before it starts; on resume, refuse settings that differ."""
+    """Write what a run is about before it starts; on resume, refuse settings that differ.
+
+    What can be wrong with settings and data has been found by now: from here on a run that is to
+    be overwritten is lost.
+    """
     if resume and folder.config.exists():
         _refuse_changes(folder, plain)
         if folder.preprocessing.exists():  # a kill may have come before it was written
             _refuse_other_memory(folder, preprocessing)
+    folder.begin()
     write_text(folder.config, to_yaml(plain))
     folder.write_preprocessing(preprocessing)
     if not resume:

@@ -80,6 +80,7 @@ def finetune(
         InterruptedRunError: a signal came; the run can be resumed.
     """
     around = around or Around()
+    _keep_apart(config, folder)
     dataset, parts = _parts(config, dataset)
     splits = _splits(config, dataset, parts)
     task, state = _task(parts, splits["train"])
@@ -159,6 +160,17 @@ def finetune(
     }
     folder.write_json(folder.result, result)
     return result
+
+
+def _keep_apart(config: FinetuneConfig, folder: RunFolder) -> None:
+    """Raises:
+    UserError: something that the run learns from would be written over.
+    """
+    data = config.data
+    folder.keep_apart("--from", config.start)
+    folder.keep_apart("--teacher", *config.teacher)
+    folder.keep_apart("--labels-from", config.labels_from)
+    folder.keep_apart("DATA", data.path, data.train, data.validation, data.test)
 
 
 def _splits(config: FinetuneConfig, dataset: Dataset, parts: _Parts) -> dict[str, Samples]:

@@ -58,6 +58,8 @@ def pretrain(
         InterruptedRunError: a signal came; the run can be resumed.
     """
     around = around or Around()
+    data = config.data
+    folder.keep_apart("DATA", data.path, data.train, data.validation, data.test)
     faults = Faults()
     auto = bakeoff.settings_of(config, faults)
     dataset, (objective, backbone, modality_part) = _components(
@@ -112,6 +114,8 @@ def pretrain(
             around=around,
         )
         assemble.begin(folder, plain, fitted.state(), resume=resume)
+        if found is not None:
+            bakeoff.save(folder, found)
         for note in (notes := [*dataset.notes, *fitted.notes, *supply.notes]):
             say(note)
         say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
@@ -242,7 +246,6 @@ def _chosen(
             return assemble.build_backbone(backbone, modality.spec, config.seed)
 
         found = bake_off(auto, bakeoff.Kitchen(config, fresh, modality, loader, judge), trying, say)
-    bakeoff.save(folder, found)
     return found, config
 
 
