@@ -73,7 +73,7 @@ def test_article_collapses_and_its_twin_does_not(tmp_path, capsys, shared_data):
         (["pretrain", "digits", "--out", "{tmp}/r", "--device", "toaster"], "toaster"),
         (["finetune", "digits", "--out", "{tmp}/r", "--from", "nowhere"], "no run at nowhere"),
         (["finetune", "digits", "--out", "{tmp}/r", "--labels-per-class", "900"], "900 were asked"),
-        (["finetune", "digits", "--out", "{tmp}/r", "--labels", "0"], "--labels 0"),
+        (["finetune", "digits", "--out", "{tmp}/r", "--labels", "0"], "'labels' is 0"),
         (["finetune", "digits", "--out", "{tmp}/r", "--task", "clasification"], "classification"),
         (["evaluate", "nowhere", "digits"], "no run at nowhere"),
         (["predict", "nowhere", "digits", "--out", "{tmp}/no/such.csv"], "no folder"),

@@ -8,7 +8,6 @@ import torch
 from headstart.backbones.audioconv import AudioConv, AudioConvConfig
 from headstart.data.recordings import as_row
 from headstart.data.sources import open_dataset
-from headstart.errors import UserError
 from headstart.modalities.audio import Audio, AudioConfig
 from headstart.modalities.sound import AugmentConfig
 from headstart.types import Batch
@@ -92,11 +91,6 @@ def test_long_recordings_are_looked_at_window_by_window(tmp_path):
     torch.testing.assert_close(together.pooled[:1], alone.pooled, atol=1e-4, rtol=1e-4)
     assert together.tokens.shape[:2] == together.mask.shape
     assert made.by_window().prepare(made.by_window().tensor(train)[0]).shape[1:] == made.spec.shape
-
-
-def test_settings_out_of_range_are_named(folder):
-    with pytest.raises(UserError, match=r"modality\.mels"):
-        Audio.fit(open_dataset(str(folder)).train, AudioConfig(mels=1))
 
 
 def test_descriptions_tell_pitches_apart(folder, audio):

@@ -145,7 +145,6 @@ def test_wandering_noise_has_deviation_one_and_like_neighbours():
     [
         ({}, lambda x: x[:, :1], "series of 2 channels were expected; these have 1"),
         ({}, lambda x: np.pad(x, ((0, 0), (0, 0), (0, 9)), constant_values=1.0), "57 steps"),
-        ({"length": 1}, lambda x: x, "at least 2 are needed"),
         ({"missing": False}, lambda x: x, "modality.missing"),
     ],
 )

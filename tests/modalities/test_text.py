@@ -78,8 +78,6 @@ def test_a_length_that_is_no_whole_window_is_read_in_whole_ones():
     assert made.spec.shape == (64,)
     assert made.prepare(made.tensor(long)[0]).shape == (4, 64)
     assert modality(length=20).spec.shape == (20,)
-    with pytest.raises(UserError, match=r"'modality\.length' is 1"):
-        modality(length=1)
 
 
 def test_long_texts_are_packed_without_loss_and_short_ones_are_not():

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 import samples
-from headstart.errors import UserError
 from headstart.objectives.simclr import nt_xent
 from headstart.types import Batch
 
@@ -74,8 +73,3 @@ def test_judging_leaves_the_memory_alone():
     learner.score(Batch(samples.batch(16).x, views=2))
     learner.after_step(1.0)
     assert int(learner.filled) == 0
-
-
-def test_temperature_must_be_positive():
-    with pytest.raises(UserError, match=r"objective\.temperature"):
-        samples.objective("simclr", temperature=0.0)

@@ -367,9 +367,9 @@ def test_an_address_that_asks_too_often_is_told_when_to_come_back(monkeypatch):
     [
         (["--host", "0.0.0.0"], "set a --token"),
         (["--host", "0.0.0.0", "--token", "short"], "at least 8"),
-        (["--port", "70000"], "--port"),
+        (["--port", "70000"], "'port' is 70000: it must be 0 to 65,535"),
         (["--max-body", "much"], "max_body"),
-        (["--batch", "0"], "--batch"),
+        (["--batch", "0"], "'batch' is 0: it must be at least 1"),
     ],
 )
 def test_mistakes_are_named_before_anything_listens(model_run, capsys, arguments, message):

@@ -117,7 +117,7 @@ plain = st.recursive(
 outers = st.builds(
     Outer,
     widths=st.lists(st.integers(), max_size=4).map(tuple),
-    rate=st.none() | st.floats(allow_nan=False),
+    rate=st.none() | st.floats(allow_nan=False, allow_infinity=False),
     on=st.booleans(),
     mode=st.sampled_from(["fast", "slow"]),
     duration=st.none()
@@ -195,6 +195,7 @@ def test_set_path_refuses_to_go_through_a_value():
     [
         ("0.2", 0.2),
         ("1e-3", 1e-3),
+        ("1e5", 100_000),
         ("true", True),
         ("[64, 32]", [64, 32]),
         ("null", None),
@@ -207,6 +208,20 @@ def test_set_path_refuses_to_go_through_a_value():
 )
 def test_set_reads_values_as_people_mean_them(text, value):
     assert parse_value(text) == value
+
+
+def test_a_number_with_an_exponent_is_one_in_files_too_and_text_stays_text():
+    text = "rate: 1e-3\nother: '1e-3'\nthird: 1E+05\nname: e3\n"
+    assert parse_yaml(text, "here") == {
+        "rate": 0.001, "other": "1e-3", "third": 1e5, "name": "e3",
+    }  # fmt: skip
+    for value in ("1e-3", "1E5", ".5e3", "+1e+2", "e3", 1e-9):
+        assert parse_yaml(to_yaml({"x": value}), "here") == {"x": value}
+
+
+@pytest.mark.parametrize("raw", ["label: 1\nwidth: '5'", "width: true", "width: 5.0", "width: 5.5"])
+def test_a_files_whole_numbers_are_whole_numbers(raw):
+    assert any("'width'" in line for line in faults_of(parse_yaml(raw, "here"), Inner))
 
 
 def test_broken_yaml_is_located(tmp_path):

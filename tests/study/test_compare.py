@@ -89,7 +89,7 @@ def test_more_draws_keep_what_is_there_and_other_steps_are_refused(study, capsys
         (["--labels", "5"], "less than one for each of 10 classes"),
         (["--objective", "mlm"], "does not learn from samples of kind"),
         (["--objective", "simclear"], "simclear"),
-        (["--seeds", "0"], "--seeds must be at least 1"),
+        (["--seeds", "0"], "'seeds' is 0: it must be at least 1"),
         (["--minutes", "1", "--pretrain-steps", "5"], "pre-training included"),
         (["--baselines", "tfidf"], "does not read data of kind 'image'"),
         (["--from", "nowhere"], "there is no run at nowhere"),

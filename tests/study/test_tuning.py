@@ -323,7 +323,7 @@ def test_from_python(tmp_path, no_page):
     assert repr(found).endswith(f"accuracy={found.result['best']:.4f})")
     run = hs.finetune("digits", config=found.best, out=tmp_path / "run")
     assert (run.result["labels"], run.result["steps"]) == (60, 3)
-    with pytest.raises(UserError, match="--trials must be at least 1"):
+    with pytest.raises(UserError, match="'trials' is 0: it must be at least 1"):
         hs.tune("digits", out=tmp_path / "u", trials=0)
     with pytest.raises(UserError, match="did you mean patience"):
         hs.tune("digits", out=tmp_path / "u", patienc=2)

@@ -25,11 +25,13 @@ class ASTConfig(Settings):
     size: Literal["mini", "tiny", "small", "base"] = setting(
         "mini", "mini suits a CPU; tiny, small and base are DeiT's", flag=""
     )
-    patch: int = setting(8, "bands and columns of a patch", flag="")
+    patch: int = setting(8, "bands and columns of a patch", flag="", least=1)
     positions: Literal["learned", "sincos"] = setting(
         "sincos", "learned, or fixed waves in 2-D", flag=""
     )
-    drop_path: float = setting(0.0, "share of samples that skip the last block", flag="")
+    drop_path: float = setting(
+        0.0, "share of samples that skip the last block", flag="", least=0, below=1
+    )
 
 
 class AST(Patched):

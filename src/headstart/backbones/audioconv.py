@@ -29,17 +29,23 @@ GRID = 8  # columns: batches of recordings are cut to whole multiples
 class AudioConvConfig(Settings):
     """Its widths."""
 
-    widths: tuple[int, ...] = setting((16, 32, 64), "channels of the stem and of each stage")
-    halve_time: int = setting(
-        2, "stages, from the first, that halve time as well as pitch", flag=""
+    widths: tuple[int, ...] = setting(
+        (16, 32, 64), "channels of the stem and of each stage", least=1
     )
-    dim: int = setting(128, "width of a token", flag="")
-    context: int = setting(1, "blocks of convolutions along time", flag="")
-    reach: int = setting(7, "tokens that such a convolution looks at", flag="")
+    halve_time: int = setting(
+        2, "stages, from the first, that halve time as well as pitch", flag="", least=0
+    )
+    dim: int = setting(128, "width of a token", flag="", least=1)
+    context: int = setting(1, "blocks of convolutions along time", flag="", least=0)
+    reach: int = setting(7, "tokens that such a convolution looks at", flag="", least=1)
     activation: str = setting("silu", "between layers, by name", flag="activation")
-    dropout: float = setting(0.0, "share of channels dropped before each halving")
+    dropout: float = setting(0.0, "share of channels dropped before each halving", least=0, below=1)
     mixstyle: float = setting(
-        0.0, "share of batches whose recordings borrow one another's colour (MixStyle)", flag=""
+        0.0,
+        "share of batches whose recordings borrow one another's colour (MixStyle)",
+        flag="",
+        least=0,
+        most=1,
     )
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from headstart.errors import unknown
+from headstart.errors import UserError, unknown
 from headstart.settings import Settings
 from headstart.types import Batch, Features, SampleKind, Spec
 
@@ -80,6 +80,14 @@ class Backbone(nn.Module, ABC):
     def begin_with(self) -> str | None:
         """Take the weights that it comes with, where it does; what was taken, in a sentence."""
         return None
+
+
+def check_odd(name: str, reach: int) -> None:
+    """Raises:
+    UserError: a convolution that looks at so many places has no middle.
+    """
+    if reach % 2 == 0:
+        raise UserError(f"setting 'backbone.{name}' is {reach}: it must be odd.")
 
 
 def activation(name: str) -> nn.Module:

@@ -22,11 +22,17 @@ from headstart.types import Batch, Features, Spec
 class ConvConfig(Settings):
     """Channels of each stage."""
 
-    widths: tuple[int, ...] = setting((16, 32, 64), "channels of each stage, the side halves")
+    widths: tuple[int, ...] = setting(
+        (16, 32, 64), "channels of each stage, the side halves", least=1
+    )
     activation: str = setting("silu", "between layers, by name", flag="activation")
-    dropout: float = setting(0.0, "share of channels dropped before each halving")
+    dropout: float = setting(0.0, "share of channels dropped before each halving", least=0, below=1)
     stochastic_depth: float = setting(
-        0.0, "share of samples that skip the deepest residual branch; less before it", flag=""
+        0.0,
+        "share of samples that skip the deepest residual branch; less before it",
+        flag="",
+        least=0,
+        below=1,
     )
 
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 from torch import Tensor, nn
 
-from headstart.backbones.base import Backbone, activation
+from headstart.backbones.base import Backbone, activation, check_odd
 from headstart.backbones.windows import Windows, lengths, mean_and_max, tokens_of
 from headstart.types import Batch, Features, Spec
 
@@ -47,6 +47,7 @@ class Context(nn.Module):
 
     def __init__(self, dim: int, reach: int, name: str) -> None:
         super().__init__()
+        check_odd("reach", reach)
         self.along = nn.Conv1d(dim, dim, reach, padding=reach // 2, groups=dim)
         self.norm = nn.LayerNorm(dim)
         self.wide = nn.Linear(dim, 2 * dim)

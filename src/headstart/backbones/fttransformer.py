@@ -22,11 +22,13 @@ from headstart.types import Batch, Features, SampleKind, Spec
 class FTTransformerConfig(Settings):
     """Its size; the paper's defaults are 192 wide, 3 deep."""
 
-    width: int = setting(96, "of each token's vector", flag="")
-    depth: int = setting(3, "blocks", flag="")
-    heads: int = setting(8, "of attention; they share the width", flag="")
-    bins: int = setting(8, "pieces that each number is cut into; 0 for plain numbers", flag="")
-    dropout: float = setting(0.1, "share of units dropped in training", flag="")
+    width: int = setting(96, "of each token's vector", flag="", least=1)
+    depth: int = setting(3, "blocks", flag="", least=1)
+    heads: int = setting(8, "of attention; they share the width", flag="", least=1)
+    bins: int = setting(
+        8, "pieces that each number is cut into; 0 for plain numbers", flag="", least=0
+    )
+    dropout: float = setting(0.1, "share of units dropped in training", flag="", least=0, below=1)
 
 
 class FTTransformer(Backbone):

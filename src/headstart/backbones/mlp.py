@@ -15,11 +15,13 @@ from headstart.types import Batch, Features, Spec
 class MLPConfig(Settings):
     """Widths and what stands between them."""
 
-    widths: tuple[int, ...] = setting((512, 256, 64), "units of each layer; the last is the code")
+    widths: tuple[int, ...] = setting(
+        (512, 256, 64), "units of each layer; the last is the code", least=1
+    )
     activation: str = setting("gelu", "between layers, by name", flag="activation")
     last_activation: bool = setting(False, "also after the last layer (the article does)")
     norm: bool = setting(False, "layer normalisation before each activation")
-    dropout: float = setting(0.0, "share of units dropped after each activation")
+    dropout: float = setting(0.0, "share of units dropped after each activation", least=0, below=1)
     init: Literal["he", "torch"] = setting("he", "He's normal weights, or PyTorch's default")
 
 

@@ -30,12 +30,12 @@ NEAR = 5  # tokens to either side that tell a token by themselves
 class NgramConfig(Settings):
     """Vectors, and how many of them."""
 
-    width: int = setting(64, "of each vector", flag="")
-    longest: int = setting(3, "tokens of the longest run", flag="")
-    characters: int = setting(5, "of the longest run within a token; 1 for none", flag="")
-    buckets: int = setting(2**16, "vectors that runs longer than one share", flag="")
+    width: int = setting(64, "of each vector", flag="", least=1)
+    longest: int = setting(3, "tokens of the longest run", flag="", least=1)
+    characters: int = setting(5, "of the longest run within a token; 1 for none", flag="", least=1)
+    buckets: int = setting(2**16, "vectors that runs longer than one share", flag="", least=1)
     pool: Pool = setting("mean", "mean or max of the vectors", flag="")
-    dropout: float = setting(0.1, "share of runs left out in training", flag="")
+    dropout: float = setting(0.1, "share of runs left out in training", flag="", least=0, below=1)
 
 
 class Ngram(Tokenwise):

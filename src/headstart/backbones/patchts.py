@@ -28,12 +28,16 @@ LONGEST = 16  # steps of such a patch
 class PatchTSConfig(Settings):
     """Its size, and how patches become one vector."""
 
-    width: int = setting(128, "of each token's vector", flag="")
-    depth: int = setting(4, "blocks", flag="")
-    heads: int = setting(4, "of attention; they share the width", flag="")
-    patch: int | None = setting(None, "steps of a patch; by default about a 24th of the series")
+    width: int = setting(128, "of each token's vector", flag="", least=1)
+    depth: int = setting(4, "blocks", flag="", least=1)
+    heads: int = setting(4, "of attention; they share the width", flag="", least=1)
+    patch: int | None = setting(
+        None, "steps of a patch; by default about a 24th of the series", least=1
+    )
     pool: Pool = setting("both", "the vector of the series: mean, max or both", flag="")
-    drop_path: float = setting(0.0, "share of samples that skip the last block; fewer below")
+    drop_path: float = setting(
+        0.0, "share of samples that skip the last block; fewer below", least=0, below=1
+    )
 
 
 class PatchTS(Stepwise, Patched):

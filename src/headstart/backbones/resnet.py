@@ -26,7 +26,9 @@ class ResNetConfig(Settings):
 
     depth: Literal[18, 34, 50] = setting(18, "layers: 18, 34 or 50", flag="")
     width: int | None = setting(
-        None, "channels of the first stage; by default the paper's 64, 32 for small pictures"
+        None,
+        "channels of the first stage; by default the paper's 64, 32 for small pictures",
+        least=1,
     )
 
 

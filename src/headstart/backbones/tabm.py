@@ -22,14 +22,18 @@ from headstart.types import Batch, Features, SampleKind, Spec
 class TabMConfig(Settings):
     """How many members, how large, and how numbers come in."""
 
-    members: int = setting(8, "networks that share their weights", flag="")
-    width: int = setting(256, "units of each layer", flag="")
-    depth: int = setting(2, "layers", flag="")
+    members: int = setting(8, "networks that share their weights", flag="", least=1)
+    width: int = setting(256, "units of each layer", flag="", least=1)
+    depth: int = setting(2, "layers", flag="", least=1)
     bins: int = setting(
-        16, "pieces that each number is cut into, at quantiles of train; 0 for plain numbers",
+        16,
+        "pieces that each number is cut into, at quantiles of train; 0 for plain numbers",
         flag="",
-    )  # fmt: skip
-    dropout: float = setting(0.1, "share of units dropped after each activation", flag="")
+        least=0,
+    )
+    dropout: float = setting(
+        0.1, "share of units dropped after each activation", flag="", least=0, below=1
+    )
     activation: str = setting("relu", "between layers, by name", flag="activation")
 
 

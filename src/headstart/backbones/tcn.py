@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from headstart.backbones.base import activation, initialise
+from headstart.backbones.base import activation, check_odd, initialise
 from headstart.backbones.stepwise import Pool, Stepwise
 from headstart.backbones.stochastic_depth import shares, skip_branch
 from headstart.errors import UserError
@@ -27,16 +27,22 @@ FURTHEST = 5  # doublings of the dilation, then again from 1
 class TCNConfig(Settings):
     """Its size, and how steps become one vector."""
 
-    width: int = setting(64, "channels", flag="")
-    depth: int = setting(4, "residual blocks; each looks twice as far as the one below", flag="")
-    kernel: int = setting(5, "steps that a convolution looks at together; odd", flag="")
+    width: int = setting(64, "channels", flag="", least=1)
+    depth: int = setting(
+        4, "residual blocks; each looks twice as far as the one below", flag="", least=1
+    )
+    kernel: int = setting(5, "steps that a convolution looks at together; odd", flag="", least=1)
     stride: int | None = setting(
-        None, "steps that the first layer makes one of; by default so many that 256 are left",
+        None,
+        "steps that the first layer makes one of; by default so many that 256 are left",
         flag="",
-    )  # fmt: skip
+        least=1,
+    )
     pool: Pool = setting("both", "the vector of the series: mean, max or both", flag="")
     activation: str = setting("gelu", "between layers, by name", flag="activation")
-    drop_path: float = setting(0.0, "share of samples that skip the last block; fewer below")
+    drop_path: float = setting(
+        0.0, "share of samples that skip the last block; fewer below", least=0, below=1
+    )
 
 
 class TCN(Stepwise):
@@ -46,8 +52,7 @@ class TCN(Stepwise):
 
     def __init__(self, config: TCNConfig, spec: Spec) -> None:
         self.begin("tcn", spec, config.width, config.pool)
-        if config.kernel % 2 == 0 or config.kernel < 1:
-            raise UserError(f"setting 'backbone.kernel' is {config.kernel}: it must be odd.")
+        check_odd("kernel", config.kernel)
         channels, length = spec.shape
         self.stride = config.stride or -(-length // MOST_TOKENS)
         if not 1 <= self.stride <= length:

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from headstart.backbones.base import check_odd
 from headstart.backbones.tokenwise import Pool, Tokenwise
 from headstart.settings import Settings, setting
 from headstart.types import Spec
@@ -22,11 +23,11 @@ DILATIONS = (1, 2, 4)  # one layer after another, and again from the first
 class TextConvConfig(Settings):
     """Its size, and how tokens become one vector."""
 
-    width: int = setting(128, "of each token's vector", flag="")
-    depth: int = setting(4, "layers", flag="")
-    kernel: int = setting(5, "tokens that a layer looks at together; odd", flag="")
+    width: int = setting(128, "of each token's vector", flag="", least=1)
+    depth: int = setting(4, "layers", flag="", least=1)
+    kernel: int = setting(5, "tokens that a layer looks at together; odd", flag="", least=1)
     pool: Pool = setting("mean", "mean, max, first or last token: the vector of the text", flag="")
-    dropout: float = setting(0.1, "share of units dropped in training", flag="")
+    dropout: float = setting(0.1, "share of units dropped in training", flag="", least=0, below=1)
 
 
 class TextConv(Tokenwise):
@@ -35,6 +36,7 @@ class TextConv(Tokenwise):
     Config: ClassVar[type[Settings]] = TextConvConfig
 
     def __init__(self, config: TextConvConfig, spec: Spec) -> None:
+        check_odd("kernel", config.kernel)
         self.begin(spec, config.width, config.pool)
         self.config = config
         self.norm_in = nn.LayerNorm(config.width)

@@ -25,11 +25,11 @@ THETA = 10_000.0
 class TransformerConfig(Settings):
     """Its size, and how tokens become one vector."""
 
-    width: int = setting(128, "of each token's vector", flag="")
-    depth: int = setting(4, "blocks", flag="")
-    heads: int = setting(4, "of attention; they share the width", flag="")
+    width: int = setting(128, "of each token's vector", flag="", least=1)
+    depth: int = setting(4, "blocks", flag="", least=1)
+    heads: int = setting(4, "of attention; they share the width", flag="", least=1)
     pool: Pool = setting("mean", "mean, max, first or last token: the vector of the text", flag="")
-    dropout: float = setting(0.1, "share of units dropped in training", flag="")
+    dropout: float = setting(0.1, "share of units dropped in training", flag="", least=0, below=1)
 
 
 class Transformer(Tokenwise):

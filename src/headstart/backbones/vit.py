@@ -34,10 +34,14 @@ class ViTConfig(Settings):
     size: Literal["mini", "tiny", "small", "base"] = setting(
         "mini", "mini suits a CPU; tiny, small and base are DeiT's", flag=""
     )
-    patch: int | None = setting(None, "side of a patch; by default an eighth of the picture's")
+    patch: int | None = setting(
+        None, "side of a patch; by default an eighth of the picture's", least=1
+    )
     pool: Literal["mean", "class"] = setting("mean", "mean of tokens, or a token of its own")
     positions: Literal["learned", "sincos"] = setting("sincos", "learned, or fixed waves in 2-D")
-    drop_path: float = setting(0.0, "share of samples that skip the last block; fewer below")
+    drop_path: float = setting(
+        0.0, "share of samples that skip the last block; fewer below", least=0, below=1
+    )
 
 
 class ViT(Patched):

@@ -23,10 +23,12 @@ from headstart.types import Batch, Spec
 class WaveConfig(Settings):
     """Its widths, and how far it strides."""
 
-    widths: tuple[int, ...] = setting((32, 64, 96, 128), "channels of each layer")
-    strides: tuple[int, ...] = setting((5, 4, 4, 2), "samples a layer strides over", flag="")
-    context: int = setting(2, "blocks of convolutions along time", flag="")
-    reach: int = setting(9, "tokens that such a convolution looks at", flag="")
+    widths: tuple[int, ...] = setting((32, 64, 96, 128), "channels of each layer", least=1)
+    strides: tuple[int, ...] = setting(
+        (5, 4, 4, 2), "samples a layer strides over", flag="", least=1
+    )
+    context: int = setting(2, "blocks of convolutions along time", flag="", least=0)
+    reach: int = setting(9, "tokens that such a convolution looks at", flag="", least=1)
     activation: str = setting("gelu", "between layers, by name", flag="activation")
 
 

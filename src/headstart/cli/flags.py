@@ -81,6 +81,7 @@ def _kind(hint: Any) -> tuple[Any, list[Any]]:
 
 def _help(field: dataclasses.Field[Any]) -> str:
     sentence = str(field.metadata["help"]).replace("%", "%%")
-    if field.default in (None, (), dataclasses.MISSING) or isinstance(field.default, bool):
-        return sentence
-    return f"{sentence} (default: {field.default})"
+    notes = [str(limits)] if (limits := field.metadata.get("range")) else []
+    if field.default not in (None, (), dataclasses.MISSING) and not isinstance(field.default, bool):
+        notes.append(f"default: {field.default}")
+    return f"{sentence} ({'; '.join(notes)})" if notes else sentence

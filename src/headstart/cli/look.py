@@ -20,6 +20,7 @@ LISTS = (
     "formats",
     "presets",
     "loggers",
+    "settings",
 )
 
 
@@ -68,11 +69,29 @@ def card(options: Namespace) -> None:
 
 def list_(options: Namespace) -> None:
     """`headstart list`."""
+    from headstart.cli import reference
+
+    reference.check_alone(options.what, options.component)
+    if options.what == "settings":
+        _list_settings(reference.settings_of(options.component), as_json=options.json)
+        return
     rows = _rows(options.what)
     if options.json:
         print_json(dict(rows))
     else:
         print_table([[options.what, ""], *[[name, rows[name]] for name in rows]], numbers_from=2)
+
+
+def _list_settings(groups: Mapping[str, list[dict[str, str]]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(groups)
+        return
+    for number, (name, rows) in enumerate(groups.items()):
+        print(f"\n{name}" if number else name)
+        if rows:
+            print_table([list(rows[0]), *[list(row.values()) for row in rows]], numbers_from=9)
+        else:
+            print("nothing to set")
 
 
 def _rows(what: str) -> Mapping[str, str]:

@@ -262,4 +262,8 @@ def _report(parser: Parser) -> None:
 
 def _list(parser: Parser) -> None:
     parser.add_argument("what", metavar="WHAT", choices=look.LISTS, help=" | ".join(look.LISTS))
+    parser.add_argument(
+        "component", metavar="NAME", nargs="?",
+        help="of settings, only those of training, data, simclr, vit, ...",
+    )  # fmt: skip
     parser.set_defaults(run=look.list_)

@@ -56,8 +56,6 @@ def choose(
     """
     if labels is not None and per_class is not None:
         raise UserError("--labels and --labels-per-class say the same thing: give one of them.")
-    if share is not None and not 0 <= share < 1:
-        raise UserError(f"--validation-share must be 0 or more and less than 1, not {share:g}.")
     known = np.flatnonzero(samples.has_label)
     if len(known) == 0:
         raise UserError("fine-tuning needs labels, and the train split has none.")
@@ -86,8 +84,6 @@ def _balanced(targets: NDArray[Any], labels: int | None, per_class: int | None, 
             raise UserError(f"--labels {labels} is less than one for each of {len(names)} classes.")
         wanted = np.full(len(names), labels // len(names))
         wanted[: labels % len(names)] += 1
-    if wanted.min() < 1:
-        raise UserError(f"--labels-per-class must be at least 1, not {per_class}.")
     of_numbers = np.asarray(targets).dtype.kind in "iuf"
     hints = ["If they are amounts, not classes: --task regression."] if of_numbers else []
     generator = np.random.default_rng(seed)

@@ -57,8 +57,8 @@ def cut(samples: Samples, share: float, seed: int) -> tuple[NDArray[np.intp], ND
     if samples.groups is not None:
         return _by_groups(samples.groups, share, seed)
     strata = _strata(samples)
-    count = max(1, round(share * len(samples)))
-    if strata is not None and count < len(np.unique(strata)):
+    count = min(max(1, round(share * len(samples))), len(samples) - 1)  # neither part is empty
+    if strata is not None and min(count, len(samples) - count) < len(np.unique(strata)):
         strata = None
     kept, held = train_test_split(index, test_size=count, random_state=seed, stratify=strata)
     return np.sort(kept), np.sort(held)

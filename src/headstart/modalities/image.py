@@ -32,14 +32,16 @@ USUAL_SIZE = 224  # pixels a side, that most published networks look at
 class ImageConfig(Settings):
     """How pictures become tensors."""
 
-    size: int | None = setting(None, "side in pixels; by default the pictures' own, at most 64")
+    size: int | None = setting(
+        None, "side in pixels; by default the pictures' own, at most 64", least=1
+    )
     channels: Literal[1, 3] | None = setting(None, "1 for grey, 3 for colour; by default as found")
     normalise: bool = setting(True, "subtract the mean of train, divide by its deviation")
     mean: tuple[float, ...] | None = setting(
-        None, "of each channel, in 0..1; by default that of train", flag=""
+        None, "of each channel, in 0..1; by default that of train", flag="", least=0, most=1
     )
     std: tuple[float, ...] | None = setting(
-        None, "deviation of each channel; by default that of train", flag=""
+        None, "deviation of each channel; by default that of train", flag="", above=0
     )
     augment: AugmentConfig = setting(factory=AugmentConfig)
 

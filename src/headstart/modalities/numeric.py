@@ -19,8 +19,12 @@ from headstart.types import Spec
 class NumericConfig(Settings):
     """How rows become tensors."""
 
-    swap: float = setting(0.0, "share of values that augmentation replaces by another row's")
-    strong_swap: float = setting(0.6, "the same for strong augmentation; 0.6 is SCARF's", flag="")
+    swap: float = setting(
+        0.0, "share of values that augmentation replaces by another row's", least=0, most=1
+    )
+    strong_swap: float = setting(
+        0.6, "the same for strong augmentation; 0.6 is SCARF's", flag="", least=0, most=1
+    )
 
 
 class Numeric:

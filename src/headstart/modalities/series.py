@@ -38,9 +38,11 @@ class SeriesConfig(Settings):
     """How series become tensors."""
 
     length: int | None = setting(
-        None, "steps that are read, the rest is cut off; by default all of the longest of train",
+        None,
+        "steps that are read, the rest is cut off; by default all of the longest of train",
         flag="",
-    )  # fmt: skip
+        least=FEWEST_STEPS,
+    )
     normalise: Normalise = setting(
         "channel",
         "channel: by the mean and deviation of train; series: by each series' own; or none",
@@ -88,10 +90,6 @@ class Series:
         Raises:
             UserError: a channel holds nothing, or a setting is out of range.
         """
-        if config.length is not None and config.length < FEWEST_STEPS:
-            raise UserError(
-                f"setting 'modality.length' is {config.length}: at least {FEWEST_STEPS} are needed."
-            )
         scan = _scanned(train)
         length = config.length or int(scan.steps.max(initial=FEWEST_STEPS))
         whole = int(scan.steps.min()) >= length

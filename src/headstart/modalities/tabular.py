@@ -41,10 +41,17 @@ class TableConfig(Settings):
         "rank", "numbers are normalised by their rank in train, or by mean and deviation", flag=""
     )
     rare: int = setting(
-        3, "values of a category that train has less often count as one, with unseen ones", flag=""
+        3,
+        "values of a category that train has less often count as one, with unseen ones",
+        flag="",
+        least=0,
     )
-    swap: float = setting(0.0, "share of values that augmentation replaces by another row's")
-    strong_swap: float = setting(0.6, "the same for strong augmentation; 0.6 is SCARF's", flag="")
+    swap: float = setting(
+        0.0, "share of values that augmentation replaces by another row's", least=0, most=1
+    )
+    strong_swap: float = setting(
+        0.6, "the same for strong augmentation; 0.6 is SCARF's", flag="", least=0, most=1
+    )
 
 
 class Table:

@@ -43,18 +43,23 @@ class TextConfig(Settings):
         None, "a tokenizer.json that exists; by default one is trained on train"
     )
     kind: tokenizers.Kind = setting("bpe", "of the tokenizer: bpe, wordpiece or unigram", flag="")
-    vocabulary: int | None = setting(None, "its pieces; by default as suits the corpus", flag="")
+    vocabulary: int | None = setting(
+        None, "its pieces; by default as suits the corpus", flag="", least=tokenizers.FEWEST
+    )
     lowercase: bool = setting(True, "take upper case for lower", flag="")
-    window: int = setting(128, "tokens that are looked at together", flag="")
+    window: int = setting(128, "tokens that are looked at together", flag="", least=FEWEST)
     length: int | None = setting(
         None,
         "tokens of a text that are read; what is more than a window is read in whole windows; by"
         " default all, at most 8 windows",
         flag="",
+        least=FEWEST,
     )
-    drop: float = setting(0.1, "share of words that augmentation hides", flag="")
-    strong_drop: float = setting(0.2, "the same for strong augmentation", flag="")
-    strong_cut: float = setting(0.15, "share of the text that strong augmentation removes", flag="")
+    drop: float = setting(0.1, "share of words that augmentation hides", flag="", least=0, below=1)
+    strong_drop: float = setting(0.2, "the same for strong augmentation", flag="", least=0, below=1)
+    strong_cut: float = setting(
+        0.15, "share of the text that strong augmentation removes", flag="", least=0, below=1
+    )
 
 
 class Text:
@@ -91,10 +96,6 @@ class Text:
         texts = [text for text in _texts(train) if text.strip()]
         if not texts:
             raise UserError("not one text of the train split holds anything.")
-        for name in ("window", "length"):
-            asked = getattr(config, name)
-            if asked is not None and asked < FEWEST:
-                raise UserError(f"setting 'modality.{name}' is {asked}: {FEWEST} are the fewest.")
         made = (
             tokenizers.read(config.tokenizer)
             if config.tokenizer

@@ -59,8 +59,6 @@ def train(texts: Sequence[str], kind: Kind, size: int | None, *, lowercase: bool
         UserError: `size` is too small for the special pieces and single characters.
     """
     size = size or size_for(sum(map(len, texts)))
-    if size < FEWEST:
-        raise UserError(f"setting 'modality.vocabulary' is {size}: at least {FEWEST} are needed.")
     tokenizer = Tokenizer(_model(kind))
     steps: list[Any] = [normalizers.NFKC() if kind != "bpe" else normalizers.NFC()]
     if lowercase:

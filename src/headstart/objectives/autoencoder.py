@@ -26,7 +26,7 @@ class AutoencoderConfig(Settings):
     """The code and what comes out."""
 
     code: int | None = setting(
-        None, "width of the code; by default an MLP's last layer, else 64 units", flag=""
+        None, "width of the code; by default an MLP's last layer, else 64 units", flag="", least=1
     )
     output: Output = setting(
         "auto", "sigmoid for bounded values, else linear; relu as in the article", flag=""

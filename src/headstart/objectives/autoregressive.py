@@ -27,6 +27,7 @@ class AutoregressiveConfig(Settings):
         None,
         "steps ahead that are guessed; by default an eighth of the series, at most 32",
         flag="",
+        least=1,
     )
     augment: bool = setting(True, "learn from moved and stretched series", flag="")
 

@@ -22,8 +22,10 @@ from headstart.types import ANY_KIND, Batch, Spec, Step
 class BarlowTwinsConfig(Settings):
     """The price of redundancy, and the projector."""
 
-    redundancy: float = setting(0.005, "λ: weight of an off-diagonal correlation", flag="")
-    projector: tuple[int, ...] = setting((256, 256), "widths of the projector's layers", flag="")
+    redundancy: float = setting(0.005, "λ: weight of an off-diagonal correlation", flag="", least=0)
+    projector: tuple[int, ...] = setting(
+        (256, 256), "widths of the projector's layers", flag="", least=1
+    )
 
 
 class BarlowTwins(Learner):

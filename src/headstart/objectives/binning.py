@@ -26,8 +26,10 @@ from headstart.types import Batch, SampleKind, Spec, Step
 class BinningConfig(Settings):
     """How fine, and how much is swapped."""
 
-    bins: int = setting(10, "parts of each number's column", flag="")
-    ratio: float = setting(0.3, "share of columns that have another row's value", flag="")
+    bins: int = setting(10, "parts of each number's column", flag="", least=2)
+    ratio: float = setting(
+        0.3, "share of columns that have another row's value", flag="", least=0, most=1
+    )
 
 
 class Binning(Learner):

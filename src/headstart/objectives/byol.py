@@ -25,10 +25,12 @@ class BYOLConfig(Settings):
     """The heads, and how slowly the target follows."""
 
     momentum: float = setting(
-        0.99, "of the target at the start; it rises to 1 along a cosine", flag=""
+        0.99, "of the target at the start; it rises to 1 along a cosine", flag="", least=0, most=1
     )
-    projector: tuple[int, ...] = setting((256, 64), "widths of the projector's layers", flag="")
-    predictor: int = setting(256, "width of the predictor's hidden layer", flag="")
+    projector: tuple[int, ...] = setting(
+        (256, 64), "widths of the projector's layers", flag="", least=1
+    )
+    predictor: int = setting(256, "width of the predictor's hidden layer", flag="", least=1)
 
 
 class BYOL(Learner):

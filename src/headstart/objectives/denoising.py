@@ -29,18 +29,25 @@ from headstart.types import Batch, SampleKind, Spec, Step
 class DenoisingConfig(Settings):
     """How samples are spoilt, and the code between."""
 
-    noise: float = setting(0.3, "deviation of added normal noise, in the samples' own", flag="")
+    noise: float = setting(
+        0.3, "deviation of added normal noise, in the samples' own", flag="", least=0
+    )
     mask: float = setting(
         0.3,
         "share of values put to the mean, in blocks for pictures; in tables, to another row's",
         flag="",
+        least=0,
+        below=1,
     )
     block: int | None = setting(
-        None, "side of a masked block in pixels; by default an eighth of the picture's", flag=""
+        None,
+        "side of a masked block in pixels; by default an eighth of the picture's",
+        flag="",
+        least=1,
     )
     augment: bool = setting(True, "also move and turn the spoilt sample", flag="")
     code: int | None = setting(
-        None, "width of the code; by default an MLP's last layer, else 64 units", flag=""
+        None, "width of the code; by default an MLP's last layer, else 64 units", flag="", least=1
     )
     output: Output = setting("auto", "sigmoid for bounded values, else linear", flag="")
 

@@ -20,7 +20,7 @@ from headstart.collectives import mean_over_processes
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.teacher import follow, momentum_at, teacher_of
-from headstart.parts.views import several_views, spread
+from headstart.parts.views import spread
 from headstart.settings import Settings, setting
 from headstart.types import ANY_KIND, Batch, Spec, Step
 
@@ -28,15 +28,21 @@ from headstart.types import ANY_KIND, Batch, Spec, Step
 class DINOConfig(Settings):
     """Temperatures, prototypes, and how slowly teacher and centre follow."""
 
-    views: int = setting(2, "views of each sample, every one compared with every other", flag="")
-    student_temperature: float = setting(0.1, "of the student's scores", flag="")
-    teacher_temperature: float = setting(0.04, "of the teacher's: lower is sharper", flag="")
-    momentum: float = setting(
-        0.95, "of the teacher at the start; it rises to 1 along a cosine", flag=""
+    views: int = setting(
+        2, "views of each sample, every one compared with every other", flag="", least=2
     )
-    centre_momentum: float = setting(0.9, "of the mean that is taken from its scores", flag="")
-    prototypes: int = setting(64, "how many there are", flag="")
-    projector: tuple[int, ...] = setting((256, 64), "widths of the head's layers", flag="")
+    student_temperature: float = setting(0.1, "of the student's scores", flag="", above=0)
+    teacher_temperature: float = setting(
+        0.04, "of the teacher's: lower is sharper", flag="", above=0
+    )
+    momentum: float = setting(
+        0.95, "of the teacher at the start; it rises to 1 along a cosine", flag="", least=0, below=1
+    )
+    centre_momentum: float = setting(
+        0.9, "of the mean that is taken from its scores", flag="", least=0, below=1
+    )
+    prototypes: int = setting(64, "how many there are", flag="", least=2)
+    projector: tuple[int, ...] = setting((256, 64), "widths of the head's layers", flag="", least=1)
 
 
 class DINO(Learner):
@@ -54,7 +60,7 @@ class DINO(Learner):
     def __init__(self, config: DINOConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()
         self.config = config
-        self.views = several_views(config.views)
+        self.views = config.views
         self.student = copy.deepcopy(encoder)
         self.student_head = Head(encoder.dim, config)
         self.encoder = encoder.requires_grad_(requires_grad=False)  # the teacher

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from headstart.backbones.base import Backbone
 from headstart.backbones.tokenwise import Tokenwise
 from headstart.backbones.transformer import Transformer, TransformerConfig
+from headstart.errors import UserError
 from headstart.modalities.augment.words import is_text
 from headstart.parts.hiding import hidden_tokens, spoilt
 from headstart.parts.learner import Learner
@@ -27,10 +28,12 @@ from headstart.types import Batch, SampleKind, Spec, Step
 class ELECTRAConfig(Settings):
     """What is hidden, and who guesses it."""
 
-    ratio: float = setting(0.15, "share of tokens that the generator guesses", flag="")
-    weight: float = setting(50.0, "of telling replaced from real, λ in the paper", flag="")
-    width: int = setting(64, "of the generator; a multiple of 8", flag="")
-    depth: int = setting(2, "blocks of the generator", flag="")
+    ratio: float = setting(
+        0.15, "share of tokens that the generator guesses", flag="", above=0, below=1
+    )
+    weight: float = setting(50.0, "of telling replaced from real, λ in the paper", flag="", least=0)
+    width: int = setting(64, "of the generator; a multiple of 8", flag="", least=8)
+    depth: int = setting(2, "blocks of the generator", flag="", least=1)
 
 
 class ELECTRA(Learner):
@@ -46,6 +49,10 @@ class ELECTRA(Learner):
         super().__init__()
         self.config = config
         self.encoder = encoder
+        if config.width % 8:
+            raise UserError(
+                f"setting 'objective.width' is {config.width}: it must be a multiple of 8."
+            )
         small = TransformerConfig(
             width=config.width, depth=config.depth, heads=4, pool="mean", dropout=0.0
         )

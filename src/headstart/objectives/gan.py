@@ -41,7 +41,7 @@ STEP = 0.05  # of the random step, in deviations of samples and codes
 class GANConfig(Settings):
     """The code, the rules of the game, and which side the backbone plays on."""
 
-    code: int = setting(32, "width of the code", flag="")
+    code: int = setting(32, "width of the code", flag="", least=1)
     start_from: Literal["encoder", "discriminator"] = setting(
         "encoder", "whose network the backbone is, and fine-tuning starts from", flag=""
     )
@@ -49,13 +49,17 @@ class GANConfig(Settings):
         True, "the encoder sees moved samples, and codes them as they were before", flag=""
     )
     reconstruction: float = setting(
-        1.0, "weight of the squared error of samples made anew from their codes", flag=""
+        1.0, "weight of the squared error of samples made anew from their codes", flag="", least=0
     )
-    width: int = setting(32, "channels of the light networks next to the picture", flag="")
-    penalty: float = setting(0.3, "weight of the steepness of the scores", flag="")
-    discriminator_rate: float = setting(1.0, "the discriminator's share of --lr", flag="")
-    generator_rate: float = setting(2.0, "the generator's and encoder's share of --lr", flag="")
-    average: float = setting(0.998, "moving average of the generator that makes samples", flag="")
+    width: int = setting(32, "channels of the light networks next to the picture", flag="", least=1)
+    penalty: float = setting(0.3, "weight of the steepness of the scores", flag="", least=0)
+    discriminator_rate: float = setting(1.0, "the discriminator's share of --lr", flag="", above=0)
+    generator_rate: float = setting(
+        2.0, "the generator's and encoder's share of --lr", flag="", above=0
+    )
+    average: float = setting(
+        0.998, "moving average of the generator that makes samples", flag="", least=0, below=1
+    )
 
 
 class GAN(Learner):

@@ -27,12 +27,12 @@ from headstart.types import Batch, Spec, Step
 class InpaintingConfig(Settings):
     """What is hidden, and the code between."""
 
-    ratio: float = setting(0.6, "share of blocks that are hidden", flag="")
+    ratio: float = setting(0.6, "share of blocks that are hidden", flag="", above=0, below=1)
     block: int | None = setting(
-        None, "side of a block in pixels; by default an eighth of the picture's", flag=""
+        None, "side of a block in pixels; by default an eighth of the picture's", flag="", least=1
     )
     code: int | None = setting(
-        None, "width of the code; by default an MLP's last layer, else 64 units", flag=""
+        None, "width of the code; by default an MLP's last layer, else 64 units", flag="", least=1
     )
     output: Output = setting("auto", "sigmoid for bounded values, else linear", flag="")
     augment: bool = setting(True, "learn from moved and turned samples", flag="")

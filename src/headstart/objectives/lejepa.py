@@ -18,7 +18,7 @@ from headstart.backbones.base import Backbone
 from headstart.collectives import sum_over_processes, world_size
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
-from headstart.parts.views import several_views, spread
+from headstart.parts.views import spread
 from headstart.settings import Settings, setting
 from headstart.types import ANY_KIND, Batch, Spec, Step
 
@@ -26,12 +26,14 @@ from headstart.types import ANY_KIND, Batch, Spec, Step
 class LeJEPAConfig(Settings):
     """The one trade-off, and how finely the law is tested."""
 
-    views: int = setting(2, "views of each sample", flag="")
-    regularisation: float = setting(0.05, "λ: the law's part of the loss", flag="")
-    slices: int = setting(256, "random lines a step", flag="")
-    points: int = setting(17, "points of the quadrature", flag="")
-    reach: float = setting(5.0, "the quadrature runs from −reach to reach", flag="")
-    projector: tuple[int, ...] = setting((256, 32), "widths of the projector's layers", flag="")
+    views: int = setting(2, "views of each sample", flag="", least=2)
+    regularisation: float = setting(0.05, "λ: the law's part of the loss", flag="", least=0, most=1)
+    slices: int = setting(256, "random lines a step", flag="", least=1)
+    points: int = setting(17, "points of the quadrature", flag="", least=2)
+    reach: float = setting(5.0, "the quadrature runs from −reach to reach", flag="", above=0)
+    projector: tuple[int, ...] = setting(
+        (256, 32), "widths of the projector's layers", flag="", least=1
+    )
 
 
 class LeJEPA(Learner):
@@ -45,7 +47,7 @@ class LeJEPA(Learner):
     def __init__(self, config: LeJEPAConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()
         self.config = config
-        self.views = several_views(config.views)
+        self.views = config.views
         self.encoder = encoder
         self.projector = projector(encoder.dim, config.projector)
 

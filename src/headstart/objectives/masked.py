@@ -17,6 +17,7 @@ from headstart import collectives
 from headstart.backbones.base import Backbone
 from headstart.backbones.patched import Patched
 from headstart.backbones.vit import Block, pick, sincos
+from headstart.errors import UserError
 from headstart.objectives.autoencoder import mean_sample_loss
 from headstart.parts.learner import Learner
 from headstart.parts.measured import weights
@@ -27,13 +28,13 @@ from headstart.types import Batch, Spec, Step
 class MaskedConfig(Settings):
     """What is hidden, and who guesses it."""
 
-    ratio: float = setting(0.75, "share of patches that are hidden", flag="")
+    ratio: float = setting(0.75, "share of patches that are hidden", flag="", above=0, below=1)
     normalise: bool = setting(
         False, "guess each patch less its mean and by its own deviation: detail, not brightness",
         flag="",
     )  # fmt: skip
-    width: int = setting(64, "the decoder's width, a multiple of 4", flag="")
-    depth: int = setting(2, "the decoder's blocks", flag="")
+    width: int = setting(64, "the decoder's width, a multiple of 4", flag="", least=4)
+    depth: int = setting(2, "the decoder's blocks", flag="", least=1)
     augment: bool = setting(True, "learn from moved and turned pictures", flag="")
 
 
@@ -51,10 +52,15 @@ class Masked(Learner):
         self.encoder = encoder
         self.spec = spec
         self.augment = config.augment
+        if config.width % 4:
+            raise UserError(
+                f"setting 'objective.width' is {config.width}: it must be a multiple of 4."
+            )
+        most = max(1, config.width // 32)
+        heads = next(heads for heads in range(most, 0, -1) if config.width % heads == 0)
         self.enter = nn.Linear(encoder.token_dim, config.width)
         self.mask_token = nn.Parameter(0.02 * torch.randn(1, 1, config.width))
         self.register_buffer("positions", sincos(encoder.grid, config.width)[None])  # [1, N, K]
-        heads = max(1, config.width // 32)
         self.blocks = nn.ModuleList(Block(config.width, heads) for _ in range(config.depth))
         self.leave = nn.Sequential(
             nn.LayerNorm(config.width), nn.Linear(config.width, encoder.numbers)

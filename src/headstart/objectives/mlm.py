@@ -14,6 +14,7 @@ from torch import Tensor
 
 from headstart.backbones.base import Backbone
 from headstart.backbones.tokenwise import Tokenwise
+from headstart.errors import UserError
 from headstart.parts.hiding import hidden_spans, hidden_tokens, hidden_words, spoilt
 from headstart.parts.learner import Learner
 from headstart.parts.speller import Speller, unigram_entropy
@@ -24,13 +25,17 @@ from headstart.types import Batch, SampleKind, Spec, Step
 class MLMConfig(Settings):
     """What is hidden."""
 
-    ratio: float = setting(0.3, "share of tokens that are guessed", flag="")
+    ratio: float = setting(0.3, "share of tokens that are guessed", flag="", above=0, below=1)
     unit: Literal["token", "word", "span"] = setting(
         "word", "what is hidden at once: token, word or span", flag=""
     )
-    span: float = setting(3.0, "tokens of a span on average", flag="")
-    replace: float = setting(0.1, "of the hidden: share that a random token stands for", flag="")
-    keep: float = setting(0.1, "of the hidden: share that is left as it is", flag="")
+    span: float = setting(3.0, "tokens of a span on average", flag="", least=1)
+    replace: float = setting(
+        0.1, "of the hidden: share that a random token stands for", flag="", least=0, most=1
+    )
+    keep: float = setting(
+        0.1, "of the hidden: share that is left as it is", flag="", least=0, most=1
+    )
 
 
 class MLM(Learner):
@@ -46,6 +51,11 @@ class MLM(Learner):
         super().__init__()
         self.config = config
         self.encoder = encoder
+        if config.replace + config.keep > 1:
+            raise UserError(
+                f"settings 'objective.replace' and 'objective.keep' are {config.replace:g} and"
+                f" {config.keep:g}: together they must be at most 1."
+            )
         self.speller = Speller(encoder)
 
     def forward(self, batch: Batch, *, player: str, progress: float) -> Step:  # noqa: ARG002 - one player, no phases

@@ -21,7 +21,6 @@ from torch import Tensor
 from headstart.backbones.base import Backbone
 from headstart.errors import UserError
 from headstart.modalities.augment.swap import corrupted
-from headstart.objectives.simclr import check_temperature
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.views import gathered, spread
@@ -32,9 +31,13 @@ from headstart.types import Batch, SampleKind, Spec, Step
 class SCARFConfig(Settings):
     """How much is replaced, and how sharply rows are told apart; as in the paper."""
 
-    ratio: float = setting(0.6, "share of columns that are replaced, rounded down", flag="")
-    temperature: float = setting(1.0, "of the similarities", flag="")
-    projector: tuple[int, ...] = setting((256, 256), "widths of the projector's layers", flag="")
+    ratio: float = setting(
+        0.6, "share of columns that are replaced, rounded down", flag="", above=0, below=1
+    )
+    temperature: float = setting(1.0, "of the similarities", flag="", above=0)
+    projector: tuple[int, ...] = setting(
+        (256, 256), "widths of the projector's layers", flag="", least=1
+    )
 
 
 class SCARF(Learner):
@@ -47,10 +50,9 @@ class SCARF(Learner):
 
     def __init__(self, config: SCARFConfig, encoder: Backbone, spec: Spec) -> None:
         """Raises:
-        UserError: a setting is out of range for so many columns.
+        UserError: of so many columns the ratio replaces none, or all.
         """
         super().__init__()
-        check_temperature(config.temperature)
         self.replaced = int(config.ratio * spec.size + 1e-9)  # q: 0.7 · 10 is not below 7
         if not 0 < self.replaced < spec.size:
             raise UserError(

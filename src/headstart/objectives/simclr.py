@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from headstart.backbones.base import Backbone
-from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.views import gathered, spread
@@ -26,10 +25,14 @@ from headstart.types import ANY_KIND, Batch, Spec, Step
 class SimCLRConfig(Settings):
     """The projector, and how sharply views are told apart."""
 
-    temperature: float = setting(0.2, "of the similarities; lower minds the nearest more", flag="")
-    projector: tuple[int, ...] = setting((256, 64), "widths of the projector's layers", flag="")
+    temperature: float = setting(
+        0.2, "of the similarities; lower minds the nearest more", flag="", above=0
+    )
+    projector: tuple[int, ...] = setting(
+        (256, 64), "widths of the projector's layers", flag="", least=1
+    )
     memory: int = setting(
-        0, "past projections that are pushed away as well; for small batches", flag=""
+        0, "past projections that are pushed away as well; for small batches", flag="", least=0
     )
 
 
@@ -47,7 +50,6 @@ class SimCLR(Learner):
 
     def __init__(self, config: SimCLRConfig, encoder: Backbone, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()
-        check_temperature(config.temperature)
         self.config = config
         self.encoder = encoder
         self.projector = projector(encoder.dim, config.projector)
@@ -79,14 +81,6 @@ class SimCLR(Learner):
         self.past[place] = z
         self.filled += len(z)
         self._fresh = None
-
-
-def check_temperature(temperature: float) -> None:
-    """Raises:
-    UserError: similarities cannot be divided by it.
-    """
-    if temperature <= 0:
-        raise UserError(f"setting 'objective.temperature' is {temperature}: it must be above 0.")
 
 
 def nt_xent(

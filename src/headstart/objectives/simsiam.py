@@ -22,8 +22,10 @@ from headstart.types import ANY_KIND, Batch, Spec, Step
 class SimSiamConfig(Settings):
     """The heads: the predictor is a bottleneck, a quarter of the projection."""
 
-    projector: tuple[int, ...] = setting((256, 256), "widths of the projector's layers", flag="")
-    predictor: int = setting(64, "width of the predictor's hidden layer", flag="")
+    projector: tuple[int, ...] = setting(
+        (256, 256), "widths of the projector's layers", flag="", least=1
+    )
+    predictor: int = setting(64, "width of the predictor's hidden layer", flag="", least=1)
 
 
 class SimSiam(Learner):

@@ -25,8 +25,8 @@ from headstart.types import Batch, Spec, Step
 class SparseConfig(Settings):
     """The code and how much of it may be used at once."""
 
-    code: int = setting(256, "units of the code", flag="")
-    active: int = setting(16, "units that may be active for one sample", flag="")
+    code: int = setting(256, "units of the code", flag="", least=1)
+    active: int = setting(16, "units that may be active for one sample", flag="", least=1)
     output: Output = setting("auto", "sigmoid for bounded values, else linear", flag="")
     augment: bool = setting(
         True, "show samples moved and turned, and ask for them as they were", flag=""

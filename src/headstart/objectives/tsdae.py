@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from headstart.backbones.base import Backbone
 from headstart.backbones.tokenwise import Tokenwise
 from headstart.backbones.transformer import Block, rotary
+from headstart.errors import UserError
 from headstart.modalities.augment.words import deleted
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
@@ -25,9 +26,9 @@ from headstart.types import Batch, SampleKind, Spec, Step
 class TSDAEConfig(Settings):
     """How texts are spoilt, and who writes them again."""
 
-    delete: float = setting(0.6, "share of tokens that are deleted", flag="")
-    depth: int = setting(1, "blocks of the decoder", flag="")
-    heads: int = setting(4, "of the decoder's attention", flag="")
+    delete: float = setting(0.6, "share of tokens that are deleted", flag="", least=0, below=1)
+    depth: int = setting(1, "blocks of the decoder", flag="", least=1)
+    heads: int = setting(4, "of the decoder's attention", flag="", least=1)
 
 
 class TSDAE(Learner):
@@ -45,6 +46,11 @@ class TSDAE(Learner):
         self.config = config
         self.encoder = encoder
         width = encoder.embedding.embedding_dim
+        if width % (2 * config.heads):
+            raise UserError(
+                f"setting 'objective.heads' is {config.heads}: tokens have {width} numbers, which"
+                f" must be a multiple of 2 × objective.heads."
+            )
         self.enter = nn.Linear(encoder.dim, width)
         self.blocks = nn.ModuleList(Block(width, config.heads, 0.0) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width)

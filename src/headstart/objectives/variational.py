@@ -25,8 +25,10 @@ from headstart.types import Batch, SampleKind, Spec, Step
 class VariationalConfig(Settings):
     """The code and the weight of its law."""
 
-    code: int = setting(32, "width of the code", flag="")
-    beta: float = setting(1.0, "weight of the codes' divergence from the normal law", flag="")
+    code: int = setting(32, "width of the code", flag="", least=1)
+    beta: float = setting(
+        1.0, "weight of the codes' divergence from the normal law", flag="", least=0
+    )
     output: Output = setting("auto", "sigmoid for bounded values, else linear", flag="")
 
 

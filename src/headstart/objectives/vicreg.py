@@ -23,10 +23,14 @@ from headstart.types import ANY_KIND, Batch, Spec, Step
 class VICRegConfig(Settings):
     """Weights of the three terms (eq. 6; the paper's) and the expander."""
 
-    invariance: float = setting(25.0, "weight of two views being the same", flag="")
-    variance: float = setting(25.0, "weight of every unit keeping a deviation of 1", flag="")
-    covariance: float = setting(1.0, "weight of units being uncorrelated", flag="")
-    projector: tuple[int, ...] = setting((256, 256), "widths of the expander's layers", flag="")
+    invariance: float = setting(25.0, "weight of two views being the same", flag="", least=0)
+    variance: float = setting(
+        25.0, "weight of every unit keeping a deviation of 1", flag="", least=0
+    )
+    covariance: float = setting(1.0, "weight of units being uncorrelated", flag="", least=0)
+    projector: tuple[int, ...] = setting(
+        (256, 256), "widths of the expander's layers", flag="", least=1
+    )
 
 
 class VICReg(Learner):

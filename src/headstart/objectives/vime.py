@@ -24,9 +24,9 @@ from headstart.types import Batch, SampleKind, Spec, Step
 class VIMEConfig(Settings):
     """How much is replaced, and what is asked for."""
 
-    ratio: float = setting(0.3, "share of columns that are replaced", flag="")
-    mask: float = setting(1.0, "weight of telling which were", flag="")
-    values: float = setting(1.0, "weight of telling what stood there", flag="")
+    ratio: float = setting(0.3, "share of columns that are replaced", flag="", above=0, most=1)
+    mask: float = setting(1.0, "weight of telling which were", flag="", least=0)
+    values: float = setting(1.0, "weight of telling what stood there", flag="", least=0)
     everywhere: bool = setting(
         True, "ask for the values of all columns, not only of the replaced ones", flag=""
     )

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from headstart import collectives
 from headstart.backbones.base import Backbone
 from headstart.backbones.framed import Framed
-from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Spec, Step
@@ -25,10 +24,12 @@ from headstart.types import Batch, Spec, Step
 class Wav2VecConfig(Settings):
     """What is hidden, and how sharply moments are told apart."""
 
-    hidden: float = setting(0.5, "share of a recording's frames that is hidden, about", flag="")
-    span: int = setting(5, "frames that are hidden together", flag="")
-    temperature: float = setting(0.1, "of the similarities", flag="")
-    width: int = setting(64, "of the vectors that are compared", flag="")
+    hidden: float = setting(
+        0.5, "share of a recording's frames that is hidden, about", flag="", above=0, below=1
+    )
+    span: int = setting(5, "frames that are hidden together", flag="", least=1)
+    temperature: float = setting(0.1, "of the similarities", flag="", above=0)
+    width: int = setting(64, "of the vectors that are compared", flag="", least=1)
 
 
 class Wav2Vec(Learner):
@@ -41,11 +42,6 @@ class Wav2Vec(Learner):
 
     def __init__(self, config: Wav2VecConfig, encoder: Framed, spec: Spec) -> None:  # noqa: ARG002 - compares features, whatever the input
         super().__init__()
-        if not (0 < config.hidden < 1 and config.span > 0 and config.temperature > 0):
-            raise UserError(
-                "objective.hidden must be between 0 and 1, objective.span and objective.temperature"
-                f" above 0; they are {config.hidden:g}, {config.span} and {config.temperature:g}."
-            )
         self.config = config
         self.encoder = encoder
         self.veil = nn.Parameter(0.1 * torch.randn(encoder.token_dim))

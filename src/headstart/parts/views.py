@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from headstart.collectives import gather
-from headstart.errors import UserError
 from headstart.types import Batch
 
 
@@ -32,12 +31,3 @@ def spread(z: Tensor) -> Tensor:
     """
     unit = F.normalize(z.detach().float(), dim=1)
     return unit.std(dim=0, correction=0).mul(z.shape[1] ** 0.5).mean()
-
-
-def several_views(views: int) -> int:
-    """Raises:
-    UserError: fewer than two views leave nothing to compare.
-    """
-    if views < 2:
-        raise UserError(f"setting 'objective.views' is {views}: at least 2 are compared.")
-    return views

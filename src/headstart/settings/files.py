@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from headstart.errors import UserError, unknown
+
+# YAML 1.1, which PyYAML reads, takes 1e-3 for text; YAML 1.2 and everybody else for a number.
+_NUMBER = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -42,6 +46,7 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
             seen.add(key.value)
         return loader.construct_mapping(node, deep=True)
 
+    _numbers(Loader)
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
     try:
         raw = yaml.load(text, Loader)  # a SafeLoader
@@ -61,15 +66,26 @@ def to_yaml(plain: dict[str, Any]) -> str:
     """YAML text in the order of the dataclasses' fields."""
     import yaml
 
-    text = str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    class Dumper(yaml.SafeDumper):
+        """Puts quotes around text that would be read as a number."""
+
+    _numbers(Dumper)
+    text = str(yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True))
     if not {"\x85", "\u2028", "\u2029"}.isdisjoint(text):
         # PyYAML prints these line breaks bare and reads them back as spaces: escape them.
-        text = str(yaml.safe_dump(plain, sort_keys=False))
+        text = str(yaml.dump(plain, Dumper=Dumper, sort_keys=False))
     return text
 
 
+def _numbers(cls: Any) -> None:
+    cls.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+.0123456789"))
+
+
 def parse_value(text: str) -> Any:
-    """The value of `--set path=value`: YAML's reading, so `true`, `0.2` and `[64, 32]` work."""
+    """The value of `--set path=value`: YAML's reading, so `true`, `0.2` and `[64, 32]` work.
+
+    What is written with an exponent and is whole suits a number of things too: `1e5`.
+    """
     import yaml
 
     try:
@@ -81,7 +97,9 @@ def parse_value(text: str) -> Any:
             number = float(value)
         except ValueError:
             return value
-        return number if math.isfinite(number) else value
+        if not math.isfinite(number):
+            return value
+        return int(number) if number.is_integer() else number
     return value
 
 

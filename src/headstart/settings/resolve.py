@@ -8,8 +8,17 @@ from functools import cache
 from typing import Any, TypeVar
 
 from headstart.errors import UserError, nearest
+from headstart.settings.base import Range
 
 T = TypeVar("T")
+# What pydantic calls it where a number is one, but not one of those that are allowed.
+BEYOND = (
+    "greater_than",
+    "greater_than_equal",
+    "less_than",
+    "less_than_equal",
+    "finite_number",
+)
 
 
 class Faults:
@@ -42,7 +51,7 @@ def resolve(cls: type[T], raw: Mapping[str, Any], faults: Faults, where: str = "
     import pydantic
 
     try:
-        made: T = _validator(cls).validate_python(dict(raw))  # type: ignore[arg-type]
+        made: T = _validator(cls).validate_python(_plain(raw))  # type: ignore[arg-type]
     except pydantic.ValidationError as error:
         for detail in error.errors():
             faults.add(_sentence(cls, where, detail))
@@ -58,6 +67,15 @@ def _validator(cls: type) -> Any:
     return pydantic.TypeAdapter(cls)
 
 
+def _plain(value: Any) -> Any:
+    """Numbers of NumPy's as Python's, which alone are taken for numbers."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(part) for part in value)
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
 def _sentence(cls: type, where: str, detail: Mapping[str, Any]) -> str:
     path = [str(part) for part in detail["loc"]]
     name = ".".join(([where] if where else []) + path)
@@ -68,17 +86,39 @@ def _sentence(cls: type, where: str, detail: Mapping[str, Any]) -> str:
         return f"there is no setting '{name}'; {ending}"
     if detail["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"setting '{name}' is missing."
+    if detail["type"] == "too_short":
+        return f"setting '{name}' is {list(detail['input'])}: it must hold one number at least."
+    if detail["type"] in BEYOND:
+        finite = "a finite number" if detail["type"] == "finite_number" else ""
+        allowed = [part for part in (finite, str(_range_of(cls, path) or "")) if part]
+        return f"setting '{name}' is {detail['input']!r}: it must be {', '.join(allowed)}."
     text = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return f"setting '{name}' is {detail['input']!r}: {text}."
+
+
+def _range_of(cls: Any, path: list[str]) -> Range | None:
+    """The range of the setting at a place, or of the setting that the place is a part of."""
+    import typing
+
+    found: Range | None = None
+    for part in path:
+        fields = {f.name: f for f in dataclasses.fields(cls)} if _has_fields(cls) else {}
+        if part in fields:
+            found, cls = fields[part].metadata.get("range"), typing.get_type_hints(cls)[part]
+    return found
+
+
+def _has_fields(cls: Any) -> bool:
+    return isinstance(cls, type) and dataclasses.is_dataclass(cls)
 
 
 def _fields_at(cls: Any, path: list[str]) -> list[str]:
     import typing
 
     for part in path:
-        hints = typing.get_type_hints(cls) if dataclasses.is_dataclass(cls) else {}
+        hints = typing.get_type_hints(cls) if _has_fields(cls) else {}
         cls = hints.get(part)
-    return [f.name for f in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
+    return [f.name for f in dataclasses.fields(cls)] if _has_fields(cls) else []
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:

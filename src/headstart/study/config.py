@@ -18,9 +18,9 @@ class CompareConfig(Settings):
     command: Literal["compare"] = setting("compare", flag="")
     data: DataConfig = setting(factory=DataConfig)
     labels: tuple[int | Literal["all"], ...] = setting(
-        (10, 100, 1000), "label budgets, smallest first", flag=""
+        (10, 100, 1000), "label budgets, smallest first", flag="", least=1
     )
-    seeds: int = setting(3, "draws of labels for each budget", flag="")
+    seeds: int = setting(3, "draws of labels for each budget", flag="", least=1)
     objectives: tuple[str, ...] = setting((), "ways to pre-train", flag="")
     start: tuple[str, ...] = setting((), "finished pre-training runs", flag="")
     baselines: tuple[str, ...] | None = setting(
@@ -29,10 +29,12 @@ class CompareConfig(Settings):
     task: dict[str, Any] = setting(factory=dict, help="what the labels ask for, by name", flag="")
     backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
     metric: str = setting("auto", "the figure that is compared; auto: the task's own", flag="")
-    steps: int | None = setting(None, "of every fine-tuning", flag="")
-    minutes: float | None = setting(None, "of every method in all, pre-training included", flag="")
-    pretrain_steps: int | None = setting(None, "of every pre-training", flag="")
-    pretrain_minutes: float | None = setting(None, "of every pre-training", flag="")
+    steps: int | None = setting(None, "of every fine-tuning", flag="", least=1)
+    minutes: float | None = setting(
+        None, "of every method in all, pre-training included", flag="", above=0
+    )
+    pretrain_steps: int | None = setting(None, "of every pre-training", flag="", least=1)
+    pretrain_minutes: float | None = setting(None, "of every pre-training", flag="", above=0)
     pretrain: dict[str, Any] = setting(
         factory=dict, help="further settings of every pre-training", flag=""
     )
@@ -53,13 +55,6 @@ def check(config: CompareConfig) -> None:
     """Raises:
     UserError: settings contradict one another.
     """
-    if config.seeds < 1:
-        raise UserError(f"--seeds must be at least 1, not {config.seeds}.")
-    if not config.labels:
-        raise UserError("no number of labels was given.", "For example: --labels 10,100,1000")
-    numbers = [n for n in config.labels if n != ALL]
-    if any(isinstance(n, int) and n < 1 for n in numbers):
-        raise UserError(f"--labels must be above 0: {', '.join(map(str, config.labels))}.")
     if len(set(config.labels)) < len(config.labels):
         raise UserError("--labels names a number twice.")
     for flag, names in (("objective", config.objectives), ("from", config.start)):
@@ -80,9 +75,6 @@ def check(config: CompareConfig) -> None:
         )
     if config.pretrain_steps is not None and config.pretrain_minutes is not None:
         raise UserError("give one of pretrain-steps and pretrain-minutes, not both.")
-    given = (config.minutes, config.steps, config.pretrain_steps, config.pretrain_minutes)
-    if any(length is not None and length <= 0 for length in given):
-        raise UserError("lengths must be above 0.")
 
 
 def pretraining(config: CompareConfig) -> Duration | None:

@@ -61,7 +61,7 @@ def tune(
         UserError: settings or data are wrong, or `out` holds something else.
         InterruptedRunError: a signal came; the search can be gone on with.
     """
-    check(how, minutes)
+    check(minutes)
     begun = time.monotonic()
     search = _prepared(config, out, how, dataset)
     most = how.trials or (TRIALS if minutes is None else 10**9)

@@ -158,7 +158,7 @@ class Journal:
         """The study, about to choose a trial's settings."""
         # Seeded by the trial: a search that was killed asks what it would have asked.
         sampler = self._optuna.samplers.TPESampler(
-            seed=(self._seed << 16) + number,
+            seed=((self._seed << 16) + number) % 2**32,
             n_startup_trials=STARTUP,
             multivariate=True,
             constant_liar=True,

@@ -27,8 +27,12 @@ Z95 = 1.959963984540054  # the normal law's 97.5 % point
 class ClassificationConfig(Settings):
     """The head's loss, and what its probabilities mean."""
 
-    label_smoothing: float = setting(0.05, "share of belief spread over all classes", flag="")
-    dropout: float = setting(0.0, "share of features dropped before the head", flag="")
+    label_smoothing: float = setting(
+        0.05, "share of belief spread over all classes", flag="", least=0, below=1
+    )
+    dropout: float = setting(
+        0.0, "share of features dropped before the head", flag="", least=0, below=1
+    )
     balance: Literal["none", "weights", "logits"] = setting(
         "none",
         "for classes that differ in number: none; weights: each counts alike; logits: adjusted by"

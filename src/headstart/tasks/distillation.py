@@ -28,13 +28,15 @@ from headstart.types import Batch, Step
 class DistillationConfig(Settings):
     """What counts how much, and what the student sees."""
 
-    labels: float = setting(0.5, "weight of the labels' own loss, from 0 to 1", flag="")
+    labels: float = setting(
+        0.5, "weight of the labels' own loss, from 0 to 1", flag="", least=0, most=1
+    )
     strength: Literal["weak", "strong"] = setting(
         "weak", "augmentation of what the student sees", flag=""
     )
-    share: float = setting(0.1, "part of a batch that is labelled", flag="")
+    share: float = setting(0.1, "part of a batch that is labelled", flag="", above=0, below=1)
     copies: int = setting(
-        0, "weakly augmented copies of each sample that teachers answer beside it", flag=""
+        0, "weakly augmented copies of each sample that teachers answer beside it", flag="", least=0
     )
 
 

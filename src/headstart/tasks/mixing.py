@@ -41,12 +41,9 @@ def check(mixup: float, cutmix: float, spec: Spec, *, framewise: bool) -> None:
     framewise: whether the task answers for frames, which two samples do not have in common.
 
     Raises:
-        UserError: a strength is below 0, the task or the samples cannot be mixed, or samples to cut
-            are no pictures.
+        UserError: the task or the samples cannot be mixed, or samples to cut are no pictures.
     """
     for name, strength in (("mixup", mixup), ("cutmix", cutmix)):
-        if strength < 0:
-            raise UserError(f"finetune.{name} must be 0 or more, not {strength:g}.")
         if strength and framewise:
             raise UserError(
                 f"finetune.{name} mixes samples; this task answers for their parts.",

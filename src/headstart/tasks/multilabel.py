@@ -31,8 +31,12 @@ FAINT = 1e-4  # share that a label has at least, where a bias begins
 class MultiLabelConfig(Settings):
     """The head's loss, and what counts as an answer."""
 
-    threshold: float = setting(0.5, "probability from which a label is answered", flag="")
-    dropout: float = setting(0.0, "share of features dropped before the head", flag="")
+    threshold: float = setting(
+        0.5, "probability from which a label is answered", flag="", above=0, below=1
+    )
+    dropout: float = setting(
+        0.0, "share of features dropped before the head", flag="", least=0, below=1
+    )
     balance: Literal["none", "weights"] = setting(
         "none", "weights: of each label, having it counts as much as not having it", flag=""
     )
@@ -75,8 +79,6 @@ class MultiLabel(Task):
 
     def __init__(self, config: MultiLabelConfig, dim: int, state: dict[str, Any]) -> None:
         nn.Module.__init__(self)
-        if not 0 < config.threshold < 1:
-            raise UserError(f"task.threshold must be between 0 and 1, not {config.threshold:g}.")
         self.config = config
         self.metric = config.metric
         self.classes: list[str] = state["classes"]

@@ -33,14 +33,20 @@ class RegressionConfig(Settings):
         " interval",
         flag="",
     )
-    huber: float = setting(1.0, "error from which huber's loss is linear, in deviations", flag="")
-    interval: float = setting(0.9, "share of samples that a quantile interval should hold", flag="")
+    huber: float = setting(
+        1.0, "error from which huber's loss is linear, in deviations", flag="", above=0
+    )
+    interval: float = setting(
+        0.9, "share of samples that a quantile interval should hold", flag="", above=0, below=1
+    )
     scale: scales.Scale = setting(
         "standard",
         "what targets are learned on: standard, log, rank; auto: log where positive and skewed",
         flag="",
     )
-    dropout: float = setting(0.0, "share of features dropped before the head", flag="")
+    dropout: float = setting(
+        0.0, "share of features dropped before the head", flag="", least=0, below=1
+    )
 
 
 class Regression(Task):
@@ -81,11 +87,6 @@ class Regression(Task):
         UserError: a setting is out of range.
         """
         nn.Module.__init__(self)
-        if not 0 < config.interval < 1 or config.huber <= 0:
-            raise UserError(
-                "task.interval must be between 0 and 1 and task.huber above 0; they are"
-                f" {config.interval:g} and {config.huber:g}."
-            )
         self.config = config
         self.state = state
         self.calibrates = config.loss == "quantile"

@@ -56,17 +56,23 @@ class SelfTrainingConfig(Settings):
     """How far the network's own answers are believed."""
 
     trust: Trusting = setting("adaptive", "fixed, adaptive or soft: which answers count", flag="")
-    threshold: float = setting(0.95, "fixed: the least confidence that counts", flag="")
-    weight: float = setting(1.0, "of the unlabelled samples' loss", flag="")
-    warm: float = setting(0.1, "part of the training from the labels alone", flag="")
-    ramp: float = setting(0.2, "part in which the unlabelled gain their weight", flag="")
+    threshold: float = setting(
+        0.95, "fixed: the least confidence that counts", flag="", least=0, most=1
+    )
+    weight: float = setting(1.0, "of the unlabelled samples' loss", flag="", least=0)
+    warm: float = setting(
+        0.1, "part of the training from the labels alone", flag="", least=0, most=1
+    )
+    ramp: float = setting(
+        0.2, "part in which the unlabelled gain their weight", flag="", least=0, most=1
+    )
     align: bool = setting(
         True, "answer classes as often as the labels have them; off where that is not so", flag=""
     )
-    share: float = setting(0.25, "part of a batch that is labelled", flag="")
-    momentum: float = setting(0.99, "of the teacher", flag="")
+    share: float = setting(0.25, "part of a batch that is labelled", flag="", above=0, below=1)
+    momentum: float = setting(0.99, "of the teacher", flag="", least=0, below=1)
     graph: bool = setting(True, "learn from labels spread over a graph of neighbours", flag="")
-    rounds: int = setting(3, "times in the training at which that graph is drawn", flag="")
+    rounds: int = setting(3, "times in the training at which that graph is drawn", flag="", least=1)
 
 
 class SelfTraining(OfStudent, Learner):  # type: ignore[override]

@@ -33,12 +33,21 @@ class FineTuneConfig(Settings):
         " matrices beside the encoder's weights",
     )
     lora: int = setting(
-        0, "rank of those matrices: of mode lora 8 by default; of the others 0, for none", flag=""
+        0,
+        "rank of those matrices: of mode lora 8 by default; of the others 0, for none",
+        flag="",
+        least=0,
     )
     lora_kind: adapters.Kind = setting("lora", "lora, rslora or dora", flag="")
-    head_share: float = setting(0.1, "staged: part of the training for the head alone", flag="")
+    head_share: float = setting(
+        0.1, "staged: part of the training for the head alone", flag="", least=0, most=1
+    )
     layer_decay: float = setting(
-        0.9, "rate of each layer of a pre-trained encoder, as a share of the layer above", flag=""
+        0.9,
+        "rate of each layer of a pre-trained encoder, as a share of the layer above",
+        flag="",
+        least=0,
+        most=1,
     )
     lexical: bool | None = setting(
         None,
@@ -47,8 +56,12 @@ class FineTuneConfig(Settings):
         flag="",
     )
     augment: bool = setting(True, "train on moved and turned samples", flag="")
-    mixup: float = setting(0.0, "blend pairs of samples: α of the Beta law, 0 for none", flag="")
-    cutmix: float = setting(0.0, "cut a box of one picture into another: α, 0 for none", flag="")
+    mixup: float = setting(
+        0.0, "blend pairs of samples: α of the Beta law, 0 for none", flag="", least=0
+    )
+    cutmix: float = setting(
+        0.0, "cut a box of one picture into another: α, 0 for none", flag="", least=0
+    )
 
     def merged(self) -> FineTuneConfig:
         """As of a finished run, whose weights hold what its adapters had learned."""

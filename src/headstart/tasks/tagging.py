@@ -32,8 +32,12 @@ MOST_TAGS = 1_000  # more are no tags
 class TaggingConfig(Settings):
     """The head's loss."""
 
-    label_smoothing: float = setting(0.0, "share of belief spread over all tags", flag="")
-    dropout: float = setting(0.1, "share of features dropped before the head", flag="")
+    label_smoothing: float = setting(
+        0.0, "share of belief spread over all tags", flag="", least=0, below=1
+    )
+    dropout: float = setting(
+        0.1, "share of features dropped before the head", flag="", least=0, below=1
+    )
 
 
 class Tagging(Task):

@@ -40,16 +40,21 @@ class TranscriptionConfig(Settings):
     units: Literal["auto", "characters", "words", "subwords"] = setting(
         "auto", "what is written; auto: words where they are few, else characters", flag=""
     )
-    pieces: int = setting(200, "subwords: how many", flag="")
+    pieces: int = setting(200, "subwords: how many", flag="", least=1)
     decode: Literal["greedy", "beam"] = setting(
         "greedy", "take each frame's likeliest, or add up all paths of a text", flag=""
     )
-    beam: int = setting(16, "texts that a beam follows at a time", flag="")
+    beam: int = setting(16, "texts that a beam follows at a time", flag="", least=1)
     language: float = setting(
-        0.0, "what a language model of train's texts counts in a beam; 0 leaves it out", flag=""
+        0.0,
+        "what a language model of train's texts counts in a beam; 0 leaves it out",
+        flag="",
+        least=0,
     )
-    order: int = setting(3, "units that the language model looks at together", flag="")
-    dropout: float = setting(0.1, "share of features dropped before the head", flag="")
+    order: int = setting(3, "units that the language model looks at together", flag="", least=1)
+    dropout: float = setting(
+        0.1, "share of features dropped before the head", flag="", least=0, below=1
+    )
 
 
 class Transcription(Task):

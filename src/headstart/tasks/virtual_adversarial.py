@@ -35,12 +35,18 @@ class VirtualAdversarialConfig(Settings):
     """How far from a sample answers should hold, and how much that counts."""
 
     radius: float = setting(
-        0.25, "length of the change a value, in deviations: ε = radius · √values", flag=""
+        0.25, "length of the change a value, in deviations: ε = radius · √values", flag="", above=0
     )
-    weight: float = setting(1.0, "α, of the change of answers beside the labels' loss", flag="")
-    rounds: int = setting(1, "of power iteration; each costs a pass forward and back", flag="")
-    probe: float = setting(0.01, "ξ, length a value of the step that looks for it", flag="")
-    share: float = setting(0.25, "part of a batch that is labelled", flag="")
+    weight: float = setting(
+        1.0, "α, of the change of answers beside the labels' loss", flag="", least=0
+    )
+    rounds: int = setting(
+        1, "of power iteration; each costs a pass forward and back", flag="", least=1
+    )
+    probe: float = setting(
+        0.01, "ξ, length a value of the step that looks for it", flag="", above=0
+    )
+    share: float = setting(0.25, "part of a batch that is labelled", flag="", above=0, below=1)
 
 
 class VirtualAdversarial(OfStudent, Learner):  # type: ignore[override]
@@ -67,9 +73,6 @@ class VirtualAdversarial(OfStudent, Learner):  # type: ignore[override]
                 "--unlabelled vat trains the encoder, which --mode frozen does not.",
                 "Use --mode staged or full.",
             )
-        for name in ("radius", "probe", "rounds"):
-            if getattr(config, name) <= 0:
-                raise UserError(f"vat.{name} must be above 0, not {getattr(config, name):g}.")
         self.config = config
         self.student = student
         self.augment = student.augment

@@ -94,10 +94,8 @@ def check_cut(learner: Learner, parts: int) -> None:
     """Refuse to cut batches that must stay whole.
 
     Raises:
-        UserError: `parts` is below 1, or the learner compares samples of a batch.
+        UserError: the learner compares samples of a batch.
     """
-    if parts < 1:
-        raise UserError(f"training.accumulate must be at least 1, not {parts}.")
     if parts > 1 and (learner.views > 1 or learner.compares):
         raise UserError(
             "training.accumulate cuts batches into parts, and this objective compares the samples"

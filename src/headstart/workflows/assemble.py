@@ -284,8 +284,6 @@ def batch_size_for(samples: int, asked: int | None, usual: int | None = None) ->
 
     usual: what the learner would have, whatever the number of samples.
     """
-    if asked is not None and asked < 1:
-        raise UserError(f"--batch-size must be at least 1, not {asked}.")
     size = asked or usual or next(size for limit, size in MINUTE_BATCHES if samples <= limit)
     return max(1, min(size, samples))
 

@@ -62,7 +62,9 @@ class AutoConfig(Settings):
         " network or the samples are left out",
         flag="",
     )
-    share: float = setting(0.25, "part of the budget that trying takes, all together", flag="")
+    share: float = setting(
+        0.25, "part of the budget that trying takes, all together", flag="", above=0, below=1
+    )
 
 
 @dataclass
@@ -103,8 +105,6 @@ def settings_of(config: PretrainConfig, faults: Faults) -> AutoConfig | None:
         return None
     raw = {name: value for name, value in config.objective.items() if name != "name"}
     auto = resolve(AutoConfig, raw, faults, "objective")
-    if auto is not None and not 0 < auto.share < 1:
-        faults.add(f"objective.share must lie between 0 and 1, not {auto.share:g}.")
     for name in auto.candidates if auto else ():
         if name not in objectives.table:
             faults.add(f"objective.candidates: there is no objective '{name}'.")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from headstart.settings import Settings, Size, setting
 from headstart.training.config import TrainingConfig
 
+MOST_SEED = 2**31 - 1  # scikit-learn's end at twice that, and folds count up from theirs
 AUTO = "auto"  # an objective that is to be found: workflows.bakeoff
 
 
@@ -35,14 +36,21 @@ class DataConfig(Settings):
         flag="",
     )  # fmt: skip
     split_seed: int = setting(
-        0, "of the test split that is made where there is none; the same for every --seed", flag=""
+        0,
+        "of the test split that is made where there is none; the same for every --seed",
+        flag="",
+        least=0,
+        most=MOST_SEED,
     )
     on_bad: Literal["fail", "skip"] = setting("fail", "what to do with samples that are damaged")
     max_memory: Size | None = setting(
         None, "memory that samples may take, as 500MB; by default half of what is available"
     )
     workers: int | None = setting(
-        None, "processes that decode samples; by default as many as there are processors", flag=""
+        None,
+        "processes that decode samples; by default as many as there are processors",
+        flag="",
+        least=0,
     )
 
 
@@ -58,7 +66,7 @@ class PretrainConfig(Settings):
     probe: bool = setting(
         False, "at each validation judge the encoder by at most 1,000 labels of train"
     )
-    seed: int = setting(0, "of every random choice")
+    seed: int = setting(0, "of every random choice", least=0, most=MOST_SEED)
 
 
 class FinetuneConfig(Settings):
@@ -69,8 +77,8 @@ class FinetuneConfig(Settings):
     start: str | None = setting(
         None, "the pre-trained run to start from; none: from scratch", flag=""
     )
-    labels: int | None = setting(None, "labels to use in all, validation included")
-    labels_per_class: int | None = setting(None, "labels to use of each class")
+    labels: int | None = setting(None, "labels to use in all, validation included", least=1)
+    labels_per_class: int | None = setting(None, "labels to use of each class", least=1)
     labels_from: str | None = setting(
         None, "a CSV file of name and label, as headstart label writes: exactly these are used"
     )
@@ -84,6 +92,8 @@ class FinetuneConfig(Settings):
         None,
         "share of the labels that chooses the best weights, 0 to keep the last; by default a tenth"
         " where there are 20 a class",
+        least=0,
+        below=1,
     )
     modality: dict[str, Any] = setting(factory=dict, help="settings of the kind of data", flag="")
     backbone: dict[str, Any] = setting(factory=dict, help="the network, by name", flag="")
@@ -107,7 +117,12 @@ class FinetuneConfig(Settings):
         factory=dict, help="how teachers' answers are learned", flag=""
     )
     training: TrainingConfig = setting(factory=TrainingConfig)
-    seed: int = setting(0, "of every random choice, the draw of labels too")
+    seed: int = setting(
+        0, "of every random choice, the draw of labels too", least=0, most=MOST_SEED
+    )
     label_seed: int | None = setting(
-        None, "of the draw of labels alone, for several runs on the same; by default --seed"
+        None,
+        "of the draw of labels alone, for several runs on the same; by default --seed",
+        least=0,
+        most=MOST_SEED,
     )

@@ -30,7 +30,10 @@ class HubConfig(Settings):
         "own", "mean, max, first or last token; own: as it was made to be used", flag=""
     )
     rate: float = setting(
-        0.05, "its learning rate, as a share of --lr, while it has weights to lose", flag=""
+        0.05,
+        "its learning rate, as a share of --lr, while it has weights to lose",
+        flag="",
+        least=0,
     )
     recompute: bool = setting(
         False, "save memory: activations are computed again for the gradient", flag=""

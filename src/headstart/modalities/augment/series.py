@@ -23,21 +23,41 @@ SMOOTH = 2.0  # deviation, in steps, of the bell that correlates `wander`
 class SeriesStrengths(Settings):
     """How strongly each transform acts: 0 leaves it out, null is the usual strength."""
 
-    jitter: float | None = setting(None, "deviation of noise, in a channel's own", flag="")
-    wander: float | None = setting(None, "the same of noise that neighbours share", flag="")
-    scale: float | None = setting(None, "each channel at most so much larger or smaller", flag="")
-    slope: float | None = setting(None, "largest line that is added, at both ends", flag="")
-    magnitude: float | None = setting(None, "largest smooth change of the scale", flag="")
-    shift: float | None = setting(None, "moved at most this share, the ends held", flag="")
-    roll: float | None = setting(None, "moved at most this share, round the ends", flag="")
-    crop: float | None = setting(
-        None, "at most this share is cut away, the rest stretched", flag=""
+    jitter: float | None = setting(None, "deviation of noise, in a channel's own", flag="", least=0)
+    wander: float | None = setting(
+        None, "the same of noise that neighbours share", flag="", least=0
     )
-    warp: float | None = setting(None, "largest smooth shift of time, as a share", flag="")
-    mask: float | None = setting(None, "one stretch of at most this share is hidden", flag="")
-    drop: float | None = setting(None, "share of channels that are hidden", flag="")
-    flip: float | None = setting(None, "share of series whose sign is turned", flag="")
-    reverse: float | None = setting(None, "share of series that run backwards", flag="")
+    scale: float | None = setting(
+        None, "each channel at most so much larger or smaller", flag="", least=0
+    )
+    slope: float | None = setting(
+        None, "largest line that is added, at both ends", flag="", least=0
+    )
+    magnitude: float | None = setting(None, "largest smooth change of the scale", flag="", least=0)
+    shift: float | None = setting(
+        None, "moved at most this share, the ends held", flag="", least=0, most=1
+    )
+    roll: float | None = setting(
+        None, "moved at most this share, round the ends", flag="", least=0, most=1
+    )
+    crop: float | None = setting(
+        None, "at most this share is cut away, the rest stretched", flag="", least=0, below=1
+    )
+    warp: float | None = setting(
+        None, "largest smooth shift of time, as a share", flag="", least=0, most=1
+    )
+    mask: float | None = setting(
+        None, "one stretch of at most this share is hidden", flag="", least=0, most=1
+    )
+    drop: float | None = setting(
+        None, "share of channels that are hidden", flag="", least=0, most=1
+    )
+    flip: float | None = setting(
+        None, "share of series whose sign is turned", flag="", least=0, most=1
+    )
+    reverse: float | None = setting(
+        None, "share of series that run backwards", flag="", least=0, most=1
+    )
 
 
 class SeriesAugmentConfig(SeriesStrengths):

@@ -18,25 +18,57 @@ class Strengths(Settings):
     A field that ends in `_share` is the share of pictures that its transform touches.
     """
 
-    rotate: float | None = setting(None, "at most so many degrees, either way", flag="")
-    shear: float | None = setting(None, "at most so much sideways a unit of height", flag="")
-    scale: float | None = setting(None, "log of the largest zoom, each axis alone", flag="")
-    shift: float | None = setting(None, "at most this share of the side", flag="")
-    crop: float | None = setting(None, "at most this share of the area is cut away", flag="")
-    flip: float | None = setting(None, "share of pictures mirrored left to right", flag="")
-    elastic: float | None = setting(None, "largest wobble, as a share of the side", flag="")
-    brightness: float | None = setting(None, "at most so much brighter or darker", flag="")
-    contrast: float | None = setting(None, "at most so much more or less contrast", flag="")
-    saturation: float | None = setting(None, "at most so much more or less colour", flag="")
-    hue: float | None = setting(None, "at most this share of the colour circle", flag="")
-    jitter_share: float | None = setting(None, "share whose light and colour change", flag="")
-    grey: float | None = setting(None, "share of pictures made grey", flag="")
-    solarise: float | None = setting(None, "share whose bright half is inverted", flag="")
-    blur: float | None = setting(None, "largest deviation, as a share of the side", flag="")
-    blur_share: float | None = setting(None, "share of pictures blurred", flag="")
-    noise: float | None = setting(None, "largest deviation of noise, white being 1", flag="")
-    erase: float | None = setting(None, "at most this share of the area is erased", flag="")
-    erase_share: float | None = setting(None, "share of pictures erased in part", flag="")
+    rotate: float | None = setting(
+        None, "at most so many degrees, either way", flag="", least=0, most=180
+    )
+    shear: float | None = setting(
+        None, "at most so much sideways a unit of height", flag="", least=0
+    )
+    scale: float | None = setting(
+        None, "log of the largest zoom, each axis alone", flag="", least=0
+    )
+    shift: float | None = setting(None, "at most this share of the side", flag="", least=0, most=1)
+    crop: float | None = setting(
+        None, "at most this share of the area is cut away", flag="", least=0, below=1
+    )
+    flip: float | None = setting(
+        None, "share of pictures mirrored left to right", flag="", least=0, most=1
+    )
+    elastic: float | None = setting(
+        None, "largest wobble, as a share of the side", flag="", least=0, most=1
+    )
+    brightness: float | None = setting(
+        None, "at most so much brighter or darker", flag="", least=0, most=1
+    )
+    contrast: float | None = setting(
+        None, "at most so much more or less contrast", flag="", least=0, most=1
+    )
+    saturation: float | None = setting(
+        None, "at most so much more or less colour", flag="", least=0, most=1
+    )
+    hue: float | None = setting(
+        None, "at most this share of the colour circle", flag="", least=0, most=1
+    )
+    jitter_share: float | None = setting(
+        None, "share whose light and colour change", flag="", least=0, most=1
+    )
+    grey: float | None = setting(None, "share of pictures made grey", flag="", least=0, most=1)
+    solarise: float | None = setting(
+        None, "share whose bright half is inverted", flag="", least=0, most=1
+    )
+    blur: float | None = setting(
+        None, "largest deviation, as a share of the side", flag="", least=0, most=1
+    )
+    blur_share: float | None = setting(None, "share of pictures blurred", flag="", least=0, most=1)
+    noise: float | None = setting(
+        None, "largest deviation of noise, white being 1", flag="", least=0
+    )
+    erase: float | None = setting(
+        None, "at most this share of the area is erased", flag="", least=0, most=1
+    )
+    erase_share: float | None = setting(
+        None, "share of pictures erased in part", flag="", least=0, most=1
+    )
 
 
 class AugmentConfig(Strengths):

@@ -18,20 +18,46 @@ class Strengths(Settings):
     A field that ends in `_share` is the share of recordings that its transform touches.
     """
 
-    shift: float | None = setting(None, "at most this share of a window, in time", flag="")
-    speed: float | None = setting(None, "log of the largest change of speed and pitch", flag="")
-    warp: float | None = setting(None, "log of the largest stretch of the pitch axis", flag="")
-    gain: float | None = setting(None, "at most so many decibels louder or softer", flag="")
-    noise: float | None = setting(None, "noise at most so loud, the sound being 1", flag="")
-    noise_share: float | None = setting(None, "share of recordings with noise", flag="")
-    room: float | None = setting(None, "longest reverberation, in seconds", flag="")
-    room_share: float | None = setting(None, "share of recordings put in a room", flag="")
-    equaliser: float | None = setting(None, "at most so many decibels in any band", flag="")
-    mix: float | None = setting(None, "another recording beneath, at most so loud", flag="")
-    mix_share: float | None = setting(None, "share of recordings with another beneath", flag="")
-    mask_mels: float | None = setting(None, "widest band of pitch hidden, as a share", flag="")
-    mask_time: float | None = setting(None, "longest time hidden, as a share", flag="")
-    masks: float | None = setting(None, "bands and times hidden, each", flag="")
+    shift: float | None = setting(
+        None, "at most this share of a window, in time", flag="", least=0, most=1
+    )
+    speed: float | None = setting(
+        None, "log of the largest change of speed and pitch", flag="", least=0
+    )
+    warp: float | None = setting(
+        None, "log of the largest stretch of the pitch axis", flag="", least=0
+    )
+    gain: float | None = setting(
+        None, "at most so many decibels louder or softer", flag="", least=0
+    )
+    noise: float | None = setting(
+        None, "noise at most so loud, the sound being 1", flag="", least=0
+    )
+    noise_share: float | None = setting(
+        None, "share of recordings with noise", flag="", least=0, most=1
+    )
+    room: float | None = setting(
+        None, "longest reverberation, in seconds", flag="", least=0, most=10
+    )
+    room_share: float | None = setting(
+        None, "share of recordings put in a room", flag="", least=0, most=1
+    )
+    equaliser: float | None = setting(
+        None, "at most so many decibels in any band", flag="", least=0
+    )
+    mix: float | None = setting(
+        None, "another recording beneath, at most so loud", flag="", least=0
+    )
+    mix_share: float | None = setting(
+        None, "share of recordings with another beneath", flag="", least=0, most=1
+    )
+    mask_mels: float | None = setting(
+        None, "widest band of pitch hidden, as a share", flag="", least=0, most=1
+    )
+    mask_time: float | None = setting(
+        None, "longest time hidden, as a share", flag="", least=0, most=1
+    )
+    masks: float | None = setting(None, "bands and times hidden, each", flag="", least=0, most=100)
 
 
 class AugmentConfig(Strengths):
