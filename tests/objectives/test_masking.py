@@ -37,7 +37,7 @@ def test_tokens_return_to_their_places():
     assert back[0, :, 0].tolist() == [10.0, -1.0, 20.0, -1.0]
 
 
-@pytest.mark.parametrize(("ratio", "hidden"), [(0.75, 12), (0.5, 8), (0.0, 1), (1.0, 15)])
+@pytest.mark.parametrize(("ratio", "hidden"), [(0.75, 12), (0.5, 8), (0.001, 1), (0.999, 15)])
 def test_masked_hides_exactly_its_share_and_keeps_the_rest(ratio, hidden):
     network = learner("masked", "vit", ratio=ratio).eval()
     x = batch(5).x
