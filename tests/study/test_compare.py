@@ -89,6 +89,7 @@ def test_more_draws_keep_what_is_there_and_other_steps_are_refused(study, capsys
         (["--labels", "5"], "less than one for each of 10 classes"),
         (["--objective", "mlm"], "does not learn from samples of kind"),
         (["--objective", "simclear"], "simclear"),
+        (["--metric", "macrof1"], "no figure 'macrof1'.\n           Did you mean macro_f1?"),
         (["--seeds", "0"], "'seeds' is 0: it must be at least 1"),
         (["--minutes", "1", "--pretrain-steps", "5"], "pre-training included"),
         (["--baselines", "tfidf"], "does not read data of kind 'image'"),

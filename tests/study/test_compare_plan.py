@@ -77,8 +77,6 @@ def test_cells_from_scratch_stay_those_of_their_network_in_any_order(tmp_path, p
     found = {m["name"]: m["points"][0]["mean"] for m in results.gather(extended)["methods"]}
     assert found["from scratch"] is None  # that is the masked one's, a vit
     assert found["from scratch (conv)"] == 0.25
-    with pytest.raises(UserError, match="no figure 'confidence_interval'"):
-        results.gather(replace(conv, config=replace(conv.config, metric="confidence_interval")))
 
 
 def test_draws_are_finetunes_with_its_settings(tmp_path, pictures):
@@ -104,6 +102,37 @@ def test_a_run_of_another_kind_is_refused_before_anything_is_done(tmp_path, pict
     run = pretrained(tmp_path / "texts", "text")
     with pytest.raises(UserError, match="of kind 'text'; pictures is of kind 'image'"):
         made(tmp_path, pictures, start=[run])
+
+
+@pytest.mark.parametrize("metric", ["confidence_interval", "n", "f1_2", "rmse"])
+def test_what_no_answer_is_judged_by_is_refused_before_anything_is_done(tmp_path, pictures, metric):
+    with pytest.raises(UserError, match=f"no figure '{metric}'") as caught:
+        made(tmp_path, pictures, metric=metric)
+    assert "f1_0, f1_1" in caught.value.hints[0]
+
+
+@pytest.mark.parametrize(
+    ("task", "targets", "metric", "fits"),
+    [
+        ({"name": "regression"}, [1.0, 2.0, 4.0, 8.0], "interval_width", False),
+        ({"name": "regression", "loss": "quantile"}, [1.0, 2.0, 4.0], "interval_width", True),
+        ({"name": "regression"}, [1.0, 2.0, 4.0, 8.0], "mean_predictor_mse", False),
+        ({"name": "multilabel"}, ["a", "a|b", "b", "|"], "f1_b", True),
+        ({"name": "multilabel"}, ["a", "a|b", "b", "|"], "accuracy", False),
+        ({"name": "classification"}, ["a", "b"], "loss", True),
+    ],
+)
+def test_figures_to_compare_by_are_those_of_the_task(
+    tmp_path, pictures, *, task, targets, metric, fits
+):
+    y = np.array(targets * (60 // len(targets)))
+    data = pictures.with_splits({n: replace(s, targets=y) for n, s in pictures.splits.items()})
+    asked = {"task": task, "metric": metric, "labels": [40], "seeds": 1}
+    if fits:
+        assert results.metric_of(made(tmp_path, data, **asked)) == metric
+    else:
+        with pytest.raises(UserError, match=f"no figure '{metric}'"):
+            made(tmp_path, data, **asked)
 
 
 @pytest.mark.parametrize(

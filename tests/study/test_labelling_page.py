@@ -261,7 +261,7 @@ def test_page_is_driven_by_keyboard_in_chromium(tmp_path, encoder_run):
         page.wait_for_function(
             "() => document.getElementById('training').textContent.startsWith('learned')"
         )
-        assert page.locator("#sample img").is_visible()
+        page.wait_for_selector("#sample img")  # once it is loaded
         press(truth[page.locator("#name").inner_text()])
         browser.close()
         server.shutdown()

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from headstart.baselines import base as baselines
 from headstart.baselines.base import learned
@@ -56,15 +55,8 @@ def done(plan: Plan, item: Item) -> bool:
         return False
     if item.kind == "features":
         with np.load(path) as kept:
-            return bool(np.isin(_drawn(plan), kept["asked"]).all())
+            return bool(np.isin(plan.drawn(), kept["asked"]).all())
     return True
-
-
-def _drawn(plan: Plan) -> NDArray[np.intp]:
-    """Positions within train that any draw holds, ascending."""
-    config = plan.config
-    draws = [plan.draw(n, seed) for n in config.labels for seed in range(config.seeds)]
-    return np.unique(np.concatenate(draws))
 
 
 @dataclass
@@ -240,7 +232,7 @@ class Kitchen:
     def _features(self, source: Source, path: Path) -> None:
         """Features of all samples that some draw holds, and of test; damaged ones are left out."""
         run = load_run(source.folder, self.plan.config.device)
-        asked = _drawn(self.plan)
+        asked = self.plan.drawn()
         data = self.plan.config.data
         parts = {"train": self.plan.dataset.train.take(asked), "test": self.test}
         with Supply(parts, run.modality, data, seed=0, batch_size=CHUNK) as supply:

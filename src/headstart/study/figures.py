@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 RATES = ("unit_error_rate", "word_error_rate", "character_error_rate")
-ERRORS = ("mse", "rmse", "mae", "mean_predictor_mse", "loss")
+ERRORS = ("mse", "rmse", "mae", "loss")
 SMALLER = frozenset({"error", "ece", "interval_width", *RATES, *ERRORS})
-UNBOUNDED = frozenset({"r2", "interval_width", "labels_per_sample", "units", "words", *ERRORS})
+UNBOUNDED = frozenset({"r2", "interval_width", *ERRORS})
+
+# What figures say of the data and not of the answers: nothing to compare by.
+OF_DATA = frozenset(
+    {"n", "words", "units", "entities", "labels_per_sample", "labels_never_seen"}
+    | {"mean_predictor_mse"}
+)
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from headstart import backbones, baselines, modalities, objectives, tasks
 from headstart.data import budget
 from headstart.data.dataset import Dataset
-from headstart.errors import UserError
+from headstart.errors import UserError, unknown
 from headstart.modalities.base import Modality
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults
 from headstart.study.config import ALL, CompareConfig
+from headstart.study.figures import OF_DATA
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component
 
@@ -111,6 +113,12 @@ class Plan:
         )
         return np.sort(np.concatenate([chosen.train, chosen.validation]))
 
+    def drawn(self) -> NDArray[np.intp]:
+        """Positions within train that any draw holds, ascending."""
+        config = self.config
+        draws = [self.draw(n, seed) for n in config.labels for seed in range(config.seeds)]
+        return np.unique(np.concatenate(draws))
+
 
 def make(config: CompareConfig, folder: Path, modality: Component, dataset: Dataset) -> Plan:
     """The work that `config` asks for.
@@ -129,13 +137,34 @@ def make(config: CompareConfig, folder: Path, modality: Component, dataset: Data
         sources.append(_given(Path(path), taken, dataset))
     methods = _methods(config, sources, modality, dataset.kind, framewise=_framewise(task))
     plan = Plan(config, folder, dataset, task, sources, methods, [])
-    for labels in config.labels:
-        for seed in range(config.seeds):
-            plan.draw(labels, seed)  # refused now rather than in an hour
+    plan.drawn()  # what cannot be drawn is refused now rather than in an hour
     if ALL in config.labels and (count := len(plan.draw(ALL, 0))) in config.labels:
         raise UserError(f"--labels all are {count}, which are named too: leave one out.")
+    if config.metric != "auto" and config.metric not in (known := figures_of(plan)):
+        raise unknown("figure", config.metric, known)
     plan.items.extend(_items(plan))
     return plan
+
+
+def figures_of(plan: Plan) -> list[str]:
+    """What can be compared by: the names of the figures that answers to the test split are given.
+
+    They hang on the task's settings, on the classes among the labels and on what test asks for:
+    so answers that say nothing are judged, before anything is trained.
+
+    Raises:
+        UserError: a target of test is none that the labels have.
+    """
+    few, test = plan.dataset.train.take(plan.drawn()), plan.dataset.splits["test"]
+    assert few.targets is not None
+    assert test.targets is not None
+    asked = np.flatnonzero(test.has_label)
+    task = plan.task.cls(plan.task.config, 1, plan.task.cls.fit(plan.task.config, few.targets))
+    targets = task.encode(test.targets[asked], "test")
+    frames = (targets.shape[1],) if task.framewise else ()
+    found = task.figures(torch.zeros(len(asked), *frames, task.answered), targets)
+    numbers = {name for name, value in found.items() if isinstance(value, int | float)}
+    return sorted(numbers - OF_DATA | {"loss"})
 
 
 def check_objectives(modality: Component, fitted: Modality, names: tuple[str, ...]) -> None:

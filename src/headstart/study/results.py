@@ -57,12 +57,6 @@ def gather(plan: Plan) -> dict[str, Any]:
     """Everything a comparison says, as JSON can hold it; the verdict is added by `verdict`."""
     kept = finished(plan)
     metric = metric_of(plan)
-    numbers = {n for cell in kept for n, v in cell["figures"].items() if isinstance(v, int | float)}
-    known = sorted(numbers - {"n"})
-    if kept and metric not in known:
-        from headstart.errors import unknown
-
-        raise unknown("figure", metric, known)
     kind = kind_of(metric)
     values = values_of(kept, metric)
     labels = _ascending(plan, kept)
