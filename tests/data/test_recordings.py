@@ -12,7 +12,7 @@ from headstart.data.files import Range, Unreadable
 from headstart.data.inputs import open_inputs
 from headstart.data.recordings import HEAD, decode, lengths, probe
 from headstart.data.sources import open_dataset
-from headstart.data.splits import cut
+from headstart.data.splits import cut, ensure_test
 from headstart.errors import UserError
 from sounds import tone, tones
 
@@ -179,6 +179,9 @@ def test_splits_never_part_a_group(tmp_path):
     (tmp_path / "list.csv").write_text("file,pitch,speaker\n" + "\n".join(rows) + "\n")
     dataset = open_dataset(str(tmp_path / "list.csv"), group="speaker")
     assert dataset.target_name == "pitch"
+    apart = ensure_test(dataset, 0)
+    names = sorted(set(apart.splits["test"].groups.tolist()))
+    assert f"all those of {', '.join(names)}, {len(names)} of 6 groups (seed 0)" in apart.notes[-1]
     for seed in range(5):
         kept, held = cut(dataset.train, 0.2, seed)
         speakers = [set(dataset.train.take(rows).groups.tolist()) for rows in (kept, held)]

@@ -13,6 +13,7 @@ from headstart.data.dataset import Dataset, Samples
 from headstart.errors import UserError
 
 TEST_SHARE = 0.2
+NAMED = 5  # groups that a note names
 
 
 def ensure_test(dataset: Dataset, seed: int) -> Dataset:
@@ -31,8 +32,18 @@ def ensure_test(dataset: Dataset, seed: int) -> Dataset:
         )
     kept, held = parted(train, TEST_SHARE, seed)
     note = f"no test split was found: {len(held):,} of {len(train):,} samples were set apart"
+    note += _whose(held, train)
     splits = {**dataset.splits, "train": kept, "test": held}
     return dataset.with_splits(splits, f"{note} (seed {seed})")
+
+
+def _whose(held: Samples, train: Samples) -> str:
+    """Which groups were set apart, where samples have any."""
+    if held.groups is None or train.groups is None:
+        return ""
+    names = [str(name) for name in np.unique(held.groups)]
+    some = ", ".join(names[:NAMED]) + (" ..." if len(names) > NAMED else "")
+    return f", all those of {some}, {len(names):,} of {len(np.unique(train.groups)):,} groups"
 
 
 def parted(samples: Samples, share: float, seed: int) -> tuple[Samples, Samples]:

@@ -97,7 +97,7 @@ def _groups(
 ) -> dict[str, dict[str, spaces.Range]]:
     """The usual ranges for such a run, by group."""
     groups = {
-        "training": spaces.TRAINING,
+        "training": spaces.TABLE_TRAINING if modality == "table" else spaces.TRAINING,
         "finetune": dict(spaces.ANY_FINETUNING),
         "task": spaces.TASK.get(task, {}),
     }

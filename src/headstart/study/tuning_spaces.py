@@ -70,6 +70,8 @@ TRAINING: dict[str, Range] = {
     "batch_size": Choice((None, 16, 32, 64, 128)),  # None: as suits the number of labels
     "ema": Choice((0.0, 0.98)),
 }
+# A few hundred rows want a stronger hold than pictures do (docs/tables.md).
+TABLE_TRAINING: dict[str, Range] = {**TRAINING, "weight_decay": Span(1e-3, 5.0, log=True)}
 PRETRAINED: dict[str, Range] = {
     "mode": Choice(("staged", "full")),
     "layer_decay": Span(0.5, 1.0),
@@ -78,6 +80,7 @@ ANY_FINETUNING: dict[str, Range] = {"augment": Choice((True, False))}
 PICTURES_WITH_CLASSES: dict[str, Range] = {"mixup": Choice((0.0, 0.1, 0.4))}
 TASK: dict[str, dict[str, Range]] = {
     "classification": {"label_smoothing": Span(0.0, 0.3), "dropout": DROPOUT},
+    "regression": {"dropout": DROPOUT, "scale": Choice(("standard", "rank"))},
 }
 BACKBONE: dict[str, dict[str, Range]] = {
     "conv": {
@@ -89,6 +92,18 @@ BACKBONE: dict[str, dict[str, Range]] = {
             ((128, 64), (256, 64), (512, 256, 64), (512, 512, 256), (1024, 512, 256, 64))
         ),
         "activation": ACTIVATIONS, "norm": Choice((False, True)), "dropout": DROPOUT,
+    },
+    "tabm": {
+        "width": Choice((64, 128, 256, 512)), "depth": Span(1, 4, whole=True),
+        "bins": Choice((8, 16, 48)), "activation": ACTIVATIONS, "dropout": DROPOUT,
+    },
+    "tcn": {
+        "width": Choice((32, 64, 128)), "depth": Span(2, 6, whole=True),
+        "activation": ACTIVATIONS, "drop_path": Span(0.0, 0.3),
+    },
+    "audioconv": {
+        "widths": Choice(((16, 32), (16, 32, 64), (32, 64, 128))), "dim": Choice((64, 128, 256)),
+        "activation": ACTIVATIONS, "dropout": DROPOUT,
     },
     "vit": {"size": Choice(("mini", "tiny")), "drop_path": Span(0.0, 0.3)},
     "ngram": {
