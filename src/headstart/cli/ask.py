@@ -92,7 +92,7 @@ def _done(options: Namespace, found: Any, out: Path) -> None:
     if options.json:
         print_json({"out": str(out), "n": len(found.names), "skipped": found.skipped})
         return
-    print(f"{len(found.names):,} samples: {out}")
+    print(f"{len(found.names):,} sample{'s' if len(found.names) != 1 else ''}: {out}")
     if found.skipped:
         print(f"{len(found.skipped):,} could not be read: {', '.join(found.skipped[:5])} ...")
 

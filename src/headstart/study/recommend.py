@@ -9,7 +9,7 @@ The same try tells how long a step takes here and how much memory it wants.
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from headstart.study.commands import data_flags
 from headstart.training import devices
 from headstart.workflows import assemble, bakeoff, judges
 from headstart.workflows.assemble import Component, Say
-from headstart.workflows.bakeoff import AutoConfig, BakeOff
+from headstart.workflows.bakeoff import AutoConfig, BakeOff, Tried
 from headstart.workflows.config import DataConfig, PretrainConfig
 from headstart.workflows.onlookers import looked_at
 from headstart.workflows.request import config_of
@@ -34,6 +34,7 @@ from headstart.workflows.supply import Supply
 
 MINUTES = 2.0  # of trying
 LABELS_TO_JUDGE = 200  # from which a linear probe says more than agreement of views
+TELLING = 20  # steps of each try, below which chance decides
 MOST_SAMPLES = 20_000  # that are tried on: more would only be read, not seen
 EPOCHS, FEWEST, MOST = (
     10,
@@ -41,6 +42,7 @@ EPOCHS, FEWEST, MOST = (
     20_000,
 )  # of pre-training that is recommended: epochs, steps, steps
 FEW_A_CLASS = 100  # labels, up to which samples without labels help fine-tuning
+# What is tried besides the modality's own objective; of equals the first is taken.
 CANDIDATES = {
     "image": ("vicreg", "simclr", "denoising"),
     "text": ("mlm", "electra", "tsdae"),
@@ -104,7 +106,7 @@ def recommend(
         parameters=parameters,
         steps=steps,
         batch_size=size,
-        minutes=steps * best.seconds / max(1, best.steps) / 60,
+        minutes=steps * best.trained / max(1, best.steps) / 60,
         memory=_peak(),
     )
     usual = config_of(DataConfig, {})
@@ -135,7 +137,7 @@ def _tried(subject: _Subject, minutes: float, say: Say) -> tuple[BakeOff, int, i
     """What a short try finds; the batch size of the winner, and the network's parameters."""
     data, dataset, modality = subject.data, subject.dataset, subject.modality
     own = modality.default_objective
-    names = tuple(dict.fromkeys((own, *CANDIDATES.get(dataset.kind, OTHERS))))
+    names = tuple(dict.fromkeys((*CANDIDATES.get(dataset.kind, (own, *OTHERS)), own)))
     auto = config_of(AutoConfig, {"candidates": names})
     config = config_of(PretrainConfig, {"data": {"path": data.path}})
     some = dataset.train
@@ -157,9 +159,21 @@ def _tried(subject: _Subject, minutes: float, say: Say) -> tuple[BakeOff, int, i
                 judge = judges.by_labels(modality, *looked_at(some, modality, 0), 0)
         kitchen = bakeoff.Kitchen(config, fresh, modality, loader, judge)
         found = bakeoff.bake_off(auto, kitchen, Duration(minutes, "minutes"), say)
+        if _fewest(found) < TELLING:
+            usual = next(n for n in names if any(t.objective == n for t in _judged(found)))
+            found = replace(found, chosen=usual)
+            say(f"that was too short to tell: {usual} is the usual one for {dataset.kind} data")
         winner = bakeoff.learner_for(found.chosen, kitchen)
     size = assemble.batch_size_for(len(dataset.train), None, winner.usual_batch)
     return found, size, sum(p.numel() for p in winner.encoder.parameters())
+
+
+def _judged(found: BakeOff) -> list[Tried]:
+    return [t for t in found.tried if t.score is not None]
+
+
+def _fewest(found: BakeOff) -> int:
+    return min(t.steps for t in _judged(found))
 
 
 def _facts(dataset: Dataset, modality: Modality) -> dict[str, Any]:
@@ -170,6 +184,7 @@ def _facts(dataset: Dataset, modality: Modality) -> dict[str, Any]:
         "samples": len(train),
         "labels": labelled,
         "shape": list(modality.spec.shape),
+        "values": modality.spec.kind,
         "task": dataset.task,
     }
     if labelled and train.targets is not None and train.targets.ndim == 1:
@@ -207,20 +222,27 @@ def _peak() -> int:
 def _reasons(made: Recommendation, found: BakeOff) -> list[str]:
     """Why each part is as it is, a sentence each."""
     facts = made.facts
-    scores = {t.objective: t.score for t in found.tried if t.score is not None}
-    ranked = ", ".join(f"{n} {s:.3f}" for n, s in sorted(scores.items(), key=lambda p: -p[1]))
+    first = sorted(_judged(found), key=lambda t: -(t.score or 0.0))
+    ranked = ", ".join(f"{t.objective} {t.score:.3f}" for t in first)
     how = f"judged by {found.judged_by}"
     if found.labels:
         how += f" on {found.labels:,} labels of train"
     size = "×".join(map(str, facts["shape"]))
+    why = f"the best of a short try, {how}: {ranked}."
+    if (fewest := _fewest(found)) < TELLING:
+        why = (
+            f"the usual one for {facts['kind']} data. The try was too short to tell ({fewest:,}"
+            f" steps of some, {how}: {ranked}): give it more --minutes."
+        )
+    processors = f"{(n := made.hardware['processors'])} processor{'s' if n > 1 else ''}"
     said = [
-        f"Objective {made.objective}: the best of a short try, {how}: {ranked}.",
+        f"Objective {made.objective}: {why}",
         f"Backbone {made.backbone} ({made.parameters:,} parameters): the one that suits"
         f" {facts['kind']} of {size}, and trains on this hardware.",
         f"{made.steps:,} steps of {made.batch_size}: {EPOCHS} passes over"
         f" {facts['samples']:,} samples, at least {FEWEST:,} and at most {MOST:,} steps.",
-        f"About {made.minutes:.0f} minutes and {in_words(made.memory)} of memory, as measured while"
-        f" trying on {made.hardware['device']} with {made.hardware['processors']} processors.",
+        f"About {_time(made.minutes)} and {in_words(made.memory)} of memory, as measured while"
+        f" trying on {made.hardware['device']} with {processors}.",
     ]
     if facts["labels"] == 0:
         said.append("There are no labels yet: headstart label says which samples to label first.")
@@ -237,6 +259,13 @@ def _reasons(made: Recommendation, found: BakeOff) -> list[str]:
     return said
 
 
+def _time(minutes: float) -> str:
+    """`12 minutes`, `3 hours`."""
+    if minutes >= 100:
+        return f"{minutes / 60:.0f} hours"
+    return "a minute" if minutes < 1.5 else f"{minutes:.0f} minutes"
+
+
 def _commands(made: Recommendation, data: DataConfig) -> list[str]:
     """To paste: pre-training, fine-tuning, and the comparison that says whether it paid."""
     facts = made.facts
@@ -244,7 +273,9 @@ def _commands(made: Recommendation, data: DataConfig) -> list[str]:
     flags = "".join(f" {flag}" for flag in data_flags(data))
     task = " --task regression" if facts["task"] == "regression" else ""
     few = facts["labels"] < facts["samples"] and _few(facts)
-    rest = {"image": " --unlabelled self-train", "table": " --unlabelled vat"}
+    rest = {"image": " --unlabelled self-train"}
+    if facts["values"] == "continuous":  # vat moves samples by little, which categories are not
+        rest["table"] = " --unlabelled vat"
     more = rest.get(facts["kind"], "") if few and facts["task"] == "classification" else ""
     begin = (
         f"headstart pretrain {source}{flags} --objective {made.objective}"

@@ -69,11 +69,15 @@ class AutoConfig(Settings):
 
 @dataclass
 class Tried:
-    """One candidate: how far it came, and its score; `why` it was left out otherwise."""
+    """One candidate: how far it came, and its score; `why` it was left out otherwise.
+
+    seconds: of all of it; trained: of its steps alone.
+    """
 
     objective: str
     steps: int = 0
     seconds: float = 0.0
+    trained: float = 0.0
     score: float | None = None
     why: str = ""
 
@@ -212,10 +216,13 @@ def tried(name: str, kitchen: Kitchen, length: Duration) -> Tried:
         seed=config.seed,
         around=Around(begun),
     )
+    ready = time.monotonic()
     at = engine.fit()
+    trained = time.monotonic() - ready
     torch.default_generator.manual_seed(config.seed)
     score = kitchen.judge.score(learner.eval())
-    return Tried(name, at.step, time.monotonic() - begun, score if np.isfinite(score) else 0.0)
+    score = score if np.isfinite(score) else 0.0
+    return Tried(name, at.step, time.monotonic() - begun, trained, score)
 
 
 def save(folder: RunFolder, found: BakeOff) -> None:
