@@ -46,7 +46,7 @@ TWO = TuneConfig(trials=2, folds=2)
 @pytest.fixture
 def no_page(monkeypatch):
     """Drawing takes longer than these searches."""
-    monkeypatch.setattr("headstart.study.tuning_page.write_page", lambda *_: None)
+    monkeypatch.setattr("headstart.study.tuning_page.build", lambda *_: None)
 
 
 class Death(BaseException):
@@ -295,7 +295,7 @@ def test_command_leaves_settings_that_finetune_repeats(tmp_path, capsys):
     result = json.loads(capsys.readouterr().out)
     assert result["trials"] == {"complete": 4, "pruned": 0, "fail": 0, "running": 0}
     assert result["best"] >= result["default"]
-    page = (out / "tune.html").read_text()
+    page = (out / "report.html").read_text()
     assert "What mattered" in page
     assert "http" not in page.replace("http-equiv", "")
     assert main(["finetune", "--config", str(out / "best.yaml"), "--out", str(run),
@@ -346,7 +346,7 @@ def test_processes_share_a_search_and_one_is_killed(tmp_path):
             break
         time.sleep(0.05)
     one.send_signal(signal.SIGKILL)
-    one.wait()
+    one.communicate()
     other.communicate()
     again = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     result = json.loads(again.stdout)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.api.given import Data, Named, named, opened, path_of, path_only, raw_of
 from headstart.api.run import Run
-from headstart.settings import Settings
+from headstart.settings import Settings, merge
 from headstart.training.display import speaker
 from headstart.workflows.config import DataConfig, FinetuneConfig
 from headstart.workflows.request import config_of, layered, nest
@@ -131,7 +131,13 @@ class Tuning:
     @property
     def page(self) -> Path:
         """How the search went, to look at."""
-        return self.path / "tune.html"
+        return self.path / "report.html"
+
+    def report(self) -> Path:
+        """Write `report.html` again; returns its path."""
+        from headstart.study import tuning
+
+        return tuning.report(self.path)
 
     def __repr__(self) -> str:
         found = self.result
@@ -168,14 +174,16 @@ def tune(
         UserError: settings or data are wrong, or `out` holds another search.
     """
     from headstart.study.tuning import tune as work
-    from headstart.study.tuning_config import TuneConfig
+    from headstart.study.tuning_config import SEARCH, TuneConfig
 
-    how = config_of(TuneConfig, _own(TuneConfig, settings))
+    own = _own(TuneConfig, settings)
     parts = {"task": named(task), "backbone": named(backbone)}
     flags = raw_of(FinetuneConfig, data, settings, parts, (epochs, steps, None))
     if start is not None:
         flags["start"] = _place(start)
-    whole = config_of(FinetuneConfig, layered(preset, path_of(config), flags, set))
+    raw = layered(preset, path_of(config), flags, set)
+    how = config_of(TuneConfig, merge(raw.pop(SEARCH, {}), own))
+    whole = config_of(FinetuneConfig, raw)
     say = speaker(quiet=not verbose)
     with opened(data, whole.data, whole.modality) as dataset:
         work(whole, Path(out), how, minutes=minutes, dataset=dataset, say=say)

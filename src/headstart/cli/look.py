@@ -41,19 +41,35 @@ def inspect(options: Namespace) -> None:
 
 def report(options: Namespace) -> None:
     """`headstart report`."""
-    from headstart.report import build
-    from headstart.study import comparison_page
-
-    if comparison_page.is_comparison(Path(options.path)):
-        from headstart.study import compare
-
-        page = compare.report(Path(options.path))
-    else:
-        page = build(options.path, device=options.device)
+    page = _page(Path(options.path), options.device)
     if options.json:
         print_json({"report": str(page)})
     else:
         print(page)
+
+
+def _page(folder: Path, device: str) -> Path:
+    """The page of a run, a comparison or a search, written again."""
+    from headstart.study import comparison_page, tuning_page
+    from headstart.study.labelling import folder as labels
+
+    if comparison_page.is_comparison(folder):
+        from headstart.study import compare
+
+        return compare.report(folder)
+    if tuning_page.is_search(folder):
+        from headstart.study import tuning
+
+        return tuning.report(folder)
+    if labels.is_labelling(folder):
+        raise UserError(
+            f"{folder} holds labels; its models are runs of their own.",
+            *[f"headstart report {run}" for run in labels.models(folder)]
+            or ["None was fine-tuned yet: Enter does it on the page of headstart label."],
+        )
+    from headstart.report import build
+
+    return build(folder, device=device)
 
 
 def card(options: Namespace) -> None:

@@ -88,7 +88,7 @@ def build_parser() -> Parser:
     _serve(command("serve", "a run as a service on HTTP, with a page to try it"))
     add_compare_flags(command("compare", "whether pre-training pays on your data, measured"))
     add_recommend_flags(command("recommend", "what to begin with on your data, and why"))
-    _report(command("report", "draw a run's plots and its report.html again"))
+    _report(command("report", "write the report.html of a run, a comparison or a search again"))
     _list(command("list", "what there is to choose from"))
     return parser
 
@@ -255,7 +255,7 @@ def _serve(parser: Parser) -> None:
 
 
 def _report(parser: Parser) -> None:
-    parser.add_argument("path", metavar="RUN", help="folder of a finished run")
+    parser.add_argument("path", metavar="RUN", help="folder of a run, a comparison or a search")
     parser.add_argument("--device", default="auto", metavar="NAME", help="default: auto")
     parser.set_defaults(run=look.report)
 

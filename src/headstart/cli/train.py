@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
@@ -84,9 +84,13 @@ def config_from(
     *,
     start: str | None = None,
     mode: str | None = None,
+    beside: Sequence[str] = (),
     **named: str | None,
 ) -> Config:
-    """The settings that preset, file, flags and --set give together."""
+    """The settings that preset, file, flags and --set give together.
+
+    beside: parts of a file that are not of `cls`.
+    """
     of_components = {name: getattr(options, name) for name in OF_COMPONENTS}
     given = {name: value for name, value in of_components.items() if value is not None}
     flags = nest(cls, {**chosen(options, cls), **given})
@@ -103,7 +107,8 @@ def config_from(
     if length is not None:
         flags.setdefault("training", {})["duration"] = str(length)
     file = Path(options.config) if options.config else None
-    return config_of(cls, layered(options.preset, file, flags, options.sets))
+    raw = layered(options.preset, file, flags, options.sets)
+    return config_of(cls, {name: part for name, part in raw.items() if name not in beside})
 
 
 def _finish(options: Namespace, result: dict[str, Any], then: str) -> None:

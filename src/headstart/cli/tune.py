@@ -11,7 +11,9 @@ from headstart.cli.flags import add_component_flags, add_flags, chosen
 from headstart.cli.output import print_json
 from headstart.cli.train import config_from
 from headstart.errors import UserError
-from headstart.study.tuning_config import TuneConfig
+from headstart.settings import merge
+from headstart.settings.files import read_yaml
+from headstart.study.tuning_config import ASKED, SEARCH, TuneConfig
 from headstart.training.display import speaker
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.request import config_of
@@ -36,7 +38,9 @@ def add_tune_flags(parser: argparse.ArgumentParser) -> None:
     add_flags(parser, TuneConfig)
     each = parser.add_argument_group("of every trial; what is given here is not varied")
     each.add_argument("--preset", metavar="NAME", help="settings that come with headstart")
-    each.add_argument("--config", metavar="FILE", help="settings from YAML")
+    each.add_argument(
+        "--config", metavar="FILE", help="settings from YAML; the asked.yaml of a search repeats it"
+    )
     each.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="sets",
         help="any setting of config.yaml",
@@ -53,10 +57,12 @@ def add_tune_flags(parser: argparse.ArgumentParser) -> None:
 
 def tune(options: Namespace) -> None:
     """`headstart tune`."""
-    config = config_from(FinetuneConfig, options, task=options.task, start=options.start)
-    how = config_of(TuneConfig, chosen(options, TuneConfig))
+    config = config_from(
+        FinetuneConfig, options, task=options.task, start=options.start, beside=(SEARCH,)
+    )
+    asked = read_yaml(Path(options.config)).get(SEARCH, {}) if options.config else {}
+    how = config_of(TuneConfig, merge(asked, chosen(options, TuneConfig)))
     from headstart.study.tuning import tune as work
-    from headstart.study.tuning_question import ASKED
 
     if options.resume and not (Path(options.out) / ASKED).exists():
         raise UserError(f"--resume: there is no search in {options.out} to go on with.")
@@ -71,6 +77,6 @@ def tune(options: Namespace) -> None:
     print(verdict(result))
     for name, value in result["changed"].items():
         print(f"  {name}: {value}")
-    print(f"page: {Path(options.out) / PAGE}")
+    print(f"report: {Path(options.out) / PAGE}")
     for command in result["commands"]:
         say(f"next: {command}")

@@ -2,7 +2,8 @@
 
 tuning: a search over settings, judged by validation; tuning_config (what it can be told, without
 torch), tuning_spaces (what may vary), tuning_journal (trials on disk, shared by processes),
-tuning_trial (one trial), tuning_question (what it is about), tuning_page (what mattered).
+tuning_trial (one trial), tuning_question (what it is about), tuning_found (what is kept of it),
+tuning_page and tuning_charts (the same as a page).
 
 labelling: which samples to label first, and a page to label them on.
 
@@ -10,7 +11,8 @@ compare: many runs on the same draws of labels, and what they say together; conf
 without torch), plan (which pieces of work that is), cells (how each is done), work (who does which,
 over processes and machines), statistics (intervals and paired tests), results (all cells as one
 table), verdict (the same in words), figures and table (how they are written), comparison_page and
-comparison_curves (the same as a page), board (what is seen meanwhile).
+comparison_curves (the same as a page), board (what is seen meanwhile). What both pages share: pages
+(their templates), axis.
 
 recommend: what to begin with on new data.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from headstart.study.commands import data_flags
 from headstart.study.comparison_curves import drawn
 from headstart.study.config import CompareConfig
 from headstart.study.figures import Kind, in_words, kind_of, probability
+from headstart.study.pages import templates
 from headstart.study.table import cell
 from headstart.study.verdict import ALPHA, in_labels
 from headstart.workflows.request import config_of
@@ -48,25 +48,25 @@ def build(folder: Path) -> Path:
 
 def rendered(found: dict[str, Any], config: CompareConfig, folder: Path) -> str:
     """The page's text."""
-    from jinja2 import Environment
-
-    template = files("headstart.study").joinpath("comparison.html").read_text(encoding="utf-8")
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     kind = kind_of(found["metric"])
-    return page.render(
-        style=style(),
-        found=found,
-        verdict=found["verdict"],
-        metric=in_words(found["metric"]),
-        curves=drawn(found),
-        figures=_figures(found, kind),
-        tests=_tests(found, kind),
-        worth=_worth(found),
-        costs=_costs(found),
-        facts=_facts(found),
-        commands=commands(config, folder),
-        settings=to_yaml(as_plain(config)),
-        alpha=f"{ALPHA:.0%}",
+    return (
+        templates()
+        .get_template("comparison.html")
+        .render(
+            style=style(),
+            found=found,
+            verdict=found["verdict"],
+            metric=in_words(found["metric"]),
+            curves=drawn(found),
+            figures=_figures(found, kind),
+            tests=_tests(found, kind),
+            worth=_worth(found),
+            costs=_costs(found),
+            facts=_facts(found),
+            commands=commands(config, folder),
+            settings=to_yaml(as_plain(config)),
+            alpha=f"{ALPHA:.0%}",
+        )
     )
 
 

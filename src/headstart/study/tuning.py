@@ -22,10 +22,12 @@ from headstart.data.dataset import Dataset
 from headstart.errors import InterruptedRunError, UserError
 from headstart.runs.atomic import write_json, write_text
 from headstart.settings import as_plain, merge
-from headstart.settings.files import to_yaml
+from headstart.settings.files import read_yaml, to_yaml
+from headstart.study import tuning_found, tuning_page
 from headstart.study import tuning_spaces as spaces
-from headstart.study.tuning_config import TuneConfig, check
+from headstart.study.tuning_config import ASKED, SEARCH, TuneConfig, check
 from headstart.study.tuning_journal import Journal
+from headstart.study.tuning_page import RESULT
 from headstart.study.tuning_question import parts_of, same_question
 from headstart.study.tuning_spaces import Knob
 from headstart.study.tuning_trial import Bench, LaggingError, folds
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     import optuna
 
 TRIALS = 30
-BEST, RESULT, TABLE = "best.yaml", "result.json", "trials.csv"
+BEST, TABLE = "best.yaml", "trials.csv"
 BEST_PRETRAINING, PRETRAINED = "best-pretraining.yaml", "pretrained"
 
 
@@ -78,15 +80,36 @@ def tune(
                 break
             search.run(trial, say)
     result = search.summary()
-    from headstart.study.tuning_page import write_page
-
-    write_page(search.out, result, search.journal)
+    tuning_page.build(out)
     return result
+
+
+def report(folder: Path) -> Path:
+    """Gather what is there, of an unfinished search too, and write its page; returns its path.
+
+    Where the data cannot be read any more, the page shows what was gathered before.
+
+    Raises:
+        UserError: `folder` is no search, or nothing is known of it.
+    """
+    if not tuning_page.is_search(folder):
+        raise UserError(f"{folder} is no search: it has no {ASKED}.")
+    raw = read_yaml(folder / ASKED)
+    how = config_of(TuneConfig, raw.pop(SEARCH, {}))
+    try:
+        _prepared(config_of(FinetuneConfig, raw), folder, how, None).summary()
+    except UserError:
+        if not (folder / RESULT).exists():
+            raise
+    return tuning_page.build(folder)
 
 
 @dataclass
 class Search:
-    """A search at work: its trials, how they are judged, and what is kept of them."""
+    """A search at work: its trials, how they are judged, and what is kept of them.
+
+    about: what it is about, for people; pretraining: how long each trial's takes.
+    """
 
     out: Path
     base: dict[str, Any]
@@ -95,6 +118,7 @@ class Search:
     knobs: Sequence[Knob]
     direction: str
     rates: dict[str, float]
+    about: dict[str, Any]
     objective: dict[str, Any] | None = None
     pretraining: str = ""
 
@@ -164,26 +188,26 @@ class Search:
         """What was found; written as `result.json` and `trials.csv`."""
         trials, best = self.journal.trials(), self.best()
         by_number = {t.number: t for t in self.journal.done()}
-        counts = {
-            state: sum(t.state.name == state for t in trials)
-            for state in ("COMPLETE", "PRUNED", "FAIL", "RUNNING")
-        }
+        counts, shares = tuning_found.counts(trials), self.importance()
         result = {
-            "status": "done" if not counts["RUNNING"] else "running elsewhere",
+            "status": "done" if not counts["running"] else "running elsewhere",
             "command": "tune",
             "data": self.base["data"]["path"],
             "metric": self.bench.metric,
             "direction": self.direction,
             "folds": len(self.bench.folds),
-            "trials": {name.lower(): count for name, count in counts.items()},
+            "trials": counts,
             "default": None if 0 not in by_number else by_number[0].value,
             "best": None if best is None else best.value,
             "best_trial": None if best is None else best.number,
             "changed": {} if best is None else dict(spaces.leaves(self.changes(best.params))),
-            "importance": self.importance(),
+            "importance": shares,
             "seconds": sum(t.user_attrs.get("seconds", 0.0) for t in trials),
             "config": str(self.out / BEST),
             "commands": self._commands(),
+            "about": self.about,
+            "varied": tuning_found.varied(self.knobs, shares),
+            "tried": tuning_found.tried(self.journal, len(self.bench.folds), self.changes),
             "versions": assemble.versions(),
         }
         write_json(self.out / RESULT, result)
@@ -257,15 +281,23 @@ def _prepared(
             "Give fewer settings, or ranges of your own with --search.",
         )
     base = as_plain(config)
-    same_question(out, {**base, "search": as_plain(how)})
+    same_question(out, {**base, SEARCH: as_plain(how)})
     direction = "maximize" if task.direction == "max" else "minimize"
     journal = Journal(out, knobs, seed=config.seed, direction=direction, prune=how.prune)
     lr, optimizer = config.training.lr, config.training.optimizer
     usual = USUAL_LR.get(optimizer.lower(), USUAL_LR_OTHERS) if lr is None else lr
     rates = {name: USUAL_LR.get(name, USUAL_LR_OTHERS) for name in _optimizers(knobs)}
+    about = {
+        "kind": dataset.kind,
+        "samples": len(dataset.train),
+        "labels": sum(int(s.has_label.sum()) for s in cuts[0].splits.values()),
+        "task": parts.task.name,
+        "backbone": parts.backbone,
+        "given": parts.given,
+    }
     return Search(
         out, base, Bench(cuts, task.metric), journal, knobs, direction,
-        {"": usual, **rates}, parts.objective, f"{how.pretrain_steps} steps",
+        {"": usual, **rates}, about, parts.objective, f"{how.pretrain_steps} steps",
     )  # fmt: skip
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from headstart.errors import UserError
 from headstart.settings import Settings, setting
 
+ASKED = "asked.yaml"  # in a search's folder: a fine-tuning's settings, and beside them
+SEARCH = "search"  # the search's own
+
 
 class TuneConfig(Settings):
     """How long to search, and how each trial is judged."""

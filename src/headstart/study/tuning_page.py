@@ -1,137 +1,197 @@
-"""What a search found, as one page that needs nothing else: what mattered, and how it went."""
+"""A search as one page: was anything better, how it went, what mattered, how to repeat it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.resources import files
+import json
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from headstart.report.page import Plot, new_figure
+from headstart.errors import UserError
+from headstart.report.page import style
 from headstart.runs.atomic import write_text
-from headstart.settings.files import to_yaml
-from headstart.study.tuning_journal import Journal
-from headstart.study.tuning_spaces import Choice, Knob
+from headstart.settings.files import read_yaml, to_yaml
+from headstart.study import tuning_charts as charts
+from headstart.study.figures import in_words, kind_of
+from headstart.study.pages import templates
+from headstart.study.tuning_config import ASKED
 
-if TYPE_CHECKING:
-    import optuna
+RESULT, PAGE = "result.json", "report.html"
+FLATTERED = (
+    "The best of many trials is flattered by chance: only data that were set aside can say how much"
+    " of it lasts."
+)
+FILES = ("best-pretraining.yaml", "best.yaml")
+FEWER = {"pruned": 1, "running": 2, "fail": 3}  # where the table has trials without a figure
 
-PAGE = "tune.html"
-SHOWN = 6  # settings that get a plot of their own
-INK, ACCENT, PALE = "#332288", "#CC6677", "#999999"
+
+def is_search(folder: Path) -> bool:
+    """Whether a folder is a search's."""
+    return (folder / ASKED).exists()
 
 
-def write_page(out: Path, result: dict[str, Any], journal: Journal) -> None:
-    """Write `tune.html` into the folder of a search."""
-    from jinja2 import Environment
+def build(folder: Path) -> Path:
+    """Write the page of a search into its folder; returns its path.
 
-    done = journal.done()
-    plots = [p for p in (_history(done, result), _importance(result)) if p is not None]
-    most = list(result["importance"])[:SHOWN] or [k.name for k in journal.knobs[:SHOWN]]
-    by_name = {knob.name: knob for knob in journal.knobs}
-    slices = [_slice(done, by_name[name], result) for name in most] if len(done) > 1 else []
-    template = files("headstart.study").joinpath("tuning_page.html").read_text(encoding="utf-8")
-    text = (
-        Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        .from_string(template)
+    Raises:
+        UserError: nothing was found yet.
+    """
+    if not (folder / RESULT).exists():
+        raise UserError(f"the search {folder} has no result yet.", "Repeat its command to go on.")
+    result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    page = folder / PAGE
+    write_text(page, rendered(result, read_yaml(folder / ASKED), folder))
+    return page
+
+
+def rendered(result: dict[str, Any], asked: dict[str, Any], folder: Path) -> str:
+    """The page's text."""
+    looks = {charts.looks(trial, result) for trial in result["tried"]}
+    kept = [folder / name for name in FILES if (folder / name).exists()]
+    return (
+        templates()
+        .get_template("tuning.html")
         .render(
+            style=style(),
             result=result,
-            verdict=verdict(result),
-            plots=plots,
-            slices=slices,
-            importance=[(n, f"{s:.1%}") for n, s in result["importance"].items()],
-            rows=_rows(journal, result),
-            settings=(out / "best.yaml").read_text(encoding="utf-8") if done else "",
-            changed=to_yaml(result["changed"]) if result["changed"] else "",
-            commands="\n".join(result["commands"]),
+            metric=in_words(result["metric"]),
+            verdict=verdict(result).removesuffix(FLATTERED),
+            better=better(result),
+            flattered=FLATTERED,
+            changed=charts.changes(result["changed"]),
+            asked=_asked(result, asked),
+            course=charts.course(result),
+            legend=[look for name, look in charts.LOOKS.items() if name in looks],
+            settings=_settings(result),
+            slices=charts.settings(result),
+            trials=_trials(result),
+            commands=commands(result, folder),
+            files=[(path.name, path.read_text(encoding="utf-8")) for path in kept],
+            asked_file=to_yaml(asked),
         )
     )
-    write_text(out / PAGE, text)
+
+
+def better(result: dict[str, Any]) -> bool:
+    """Whether a trial beat the defaults."""
+    default, best = result["default"], result["best"]
+    return best is not None and result["best_trial"] != 0 and best != default
 
 
 def verdict(result: dict[str, Any]) -> str:
     """In words: was anything better than the defaults?"""
     if result["best"] is None:
         return "No trial has ended yet."
-    best, default = result["best"], result["default"]
-    name = result["metric"].replace("_", " ")
-    if default is None:
-        return f"The best trial reached a validation {name} of {best:.4f}."
-    if result["best_trial"] == 0 or best == default:
-        return f"Nothing was better than the defaults: validation {name} {default:.4f}."
+    metric = result["metric"]
+    name, best = in_words(metric), charts.written(result["best"], metric)
+    if result["default"] is None:
+        return f"The best trial reached a validation {name} of {best}."
+    default = charts.written(result["default"], metric)
+    if not better(result):
+        return f"Nothing was better than the defaults: validation {name} {default}."
     return (
-        f"Trial {result['best_trial']} is the best: validation {name} {best:.4f}, against"
-        f" {default:.4f} with the defaults. The best of many trials is flattered by chance: only"
-        " data that were set aside can say how much of it lasts."
+        f"Trial {result['best_trial']} is the best: validation {name} {best}, against {default}"
+        f" with the defaults. {FLATTERED}"
     )
 
 
-def _rows(journal: Journal, result: dict[str, Any]) -> list[list[str]]:
+def _asked(result: dict[str, Any], asked: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was asked, a row each."""
+    about, how = result["about"], asked.get("search", {})
+    duration = asked.get("training", {}).get("duration")
+    trials = f"{how['trials']:,}" if how.get("trials") else "30, or as many as --minutes allowed"
+    start = f"the run {asked['start']}" if asked.get("start") else "scratch"
+    if how.get("objective"):
+        start = f"a pre-training of its own by {how['objective']}, {how['pretrain_steps']:,} steps"
+    judges = "one part of the labels"
+    if result["folds"] > 1:
+        judges = f"{result['folds']} parts of the labels that take turns"
+    rows = [
+        ("data", result["data"]),
+        ("kind", about["kind"]),
+        ("samples to learn from", f"{about['samples']:,}, {about['labels']:,} labels of them used"),
+        ("task", about["task"]),
+        ("network", about["backbone"]),
+        ("each trial starts from", start),
+        ("and learns for", duration or "as long as finetune takes by itself"),
+        ("judged by", f"validation {in_words(result['metric'])}, on {judges}"),
+        ("trials", trials),
+        ("trials that lag behind", "ended early" if how.get("prune", True) else "go on"),
+    ]
+    given = ", ".join(f"{name} {value}" for name, value in about["given"].items())
+    return [*rows, ("given, so not varied", given)] if given else rows
+
+
+def _settings(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row a setting that varied, what mattered most first."""
+    best = next((t for t in result["tried"] if t["number"] == result["best_trial"]), None)
+    most = max((knob["importance"] or 0.0 for knob in result["varied"]), default=0.0) or 1.0
     rows = []
-    for t in journal.trials():
-        value = f"{t.value:.4f}" if t.state.name == "COMPLETE" else t.state.name.lower()
-        mark = "best" if t.number == result["best_trial"] else "defaults" if t.number == 0 else ""
-        settings = ", ".join(f"{n.rpartition('.')[2]} {_short(v)}" for n, v in t.params.items())
-        seconds = f"{t.user_attrs.get('seconds', 0.0):.0f}"
-        rows.append([str(t.number), value, seconds, mark, settings])
+    for knob in charts.by_importance(result):
+        if "values" in knob:
+            between = "; ".join(charts.value_in_words(v, knob) for v in knob["values"])
+        else:
+            ends = f"{knob['low']:g} to {knob['high']:g}" + (" × usual" if knob["share"] else "")
+            between = f"{ends}, by ratios" if knob["log"] else ends
+        default = charts.value_in_words(knob["default"], knob) if "default" in knob else "–"
+        chosen = "–" if best is None else charts.value_in_words(best["values"][knob["name"]], knob)
+        share = knob["importance"]
+        rows.append(
+            {
+                "name": knob["name"],
+                "between": between,
+                "default": default,
+                "best": chosen,
+                "moved": chosen not in ("–", default),
+                "share": None if share is None else f"{share:.1%}",
+                "length": round(5.5 * (share or 0.0) / most, 2),
+            }
+        )
     return rows
 
 
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _trials(result: dict[str, Any]) -> list[dict[str, str]]:
+    """A row a trial: the best first, then those without a figure."""
+    sign = 1 if kind_of(result["metric"]).smaller else -1
+
+    def order(trial: dict[str, Any]) -> tuple[int, float, int]:
+        value = trial["value"] if trial["state"] == "complete" else 0.0
+        return FEWER.get(trial["state"], 0), sign * value, trial["number"]
+
+    rows = []
+    for trial in sorted(result["tried"], key=order):
+        done = trial["state"] == "complete"
+        look = charts.looks(trial, result)
+        words = charts.said(trial, result)
+        if done:
+            words = "" if look == "complete" else charts.LOOKS[look][2]
+        rows.append(
+            {
+                "number": str(trial["number"]),
+                "figure": charts.written(trial["value"], result["metric"]) if done else "–",
+                "seconds": f"{trial['seconds']:,.0f}" if trial["seconds"] else "–",
+                "said": words,
+                "look": look,
+                "changed": charts.turned(trial),
+            }
+        )
+    return rows
 
 
-def _history(done: Sequence[optuna.trial.FrozenTrial], result: dict[str, Any]) -> Plot | None:
-    if len(done) < 2:
-        return None
-    figure, axes = new_figure(7, 3.2)
-    numbers = [t.number for t in done]
-    values = np.array([t.value for t in done], dtype=float)
-    up = result["direction"] == "maximize"
-    axes.scatter(numbers, values, s=18, color=PALE, label="trial")
-    best = np.maximum.accumulate(values) if up else np.minimum.accumulate(values)
-    axes.step(numbers, best, where="post", color=INK, label="best so far")
-    if result["default"] is not None:
-        axes.axhline(result["default"], color=ACCENT, ls="--", lw=1, label="defaults")
-    axes.set_xlabel("trial")
-    axes.set_ylabel(f"validation {result['metric'].replace('_', ' ')}")
-    axes.legend(frameon=False, fontsize=8)
-    return Plot(
-        "history", "How the search went", figure,
-        "Each dot is a trial that ran to the end. A line that still climbs at the right end asks"
-        " for more trials.",
-    )  # fmt: skip
-
-
-def _importance(result: dict[str, Any]) -> Plot | None:
-    shares = list(result["importance"].items())[::-1]
-    if not shares:
-        return None
-    figure, axes = new_figure(7, 0.6 + 0.3 * len(shares))
-    axes.barh([name for name, _ in shares], [share for _, share in shares], color=INK)
-    axes.set_xlabel("share of the spread between trials")
-    return Plot(
-        "importance", "What mattered", figure,
-        "How much of the difference between trials each setting explains, over its whole range"
-        " (functional ANOVA). What matters little may stay as it is.",
-    )  # fmt: skip
-
-
-def _slice(done: Sequence[optuna.trial.FrozenTrial], knob: Knob, result: dict[str, Any]) -> Plot:
-    figure, axes = new_figure(3.4, 2.6)
-    name, categories = knob.name, isinstance(knob.range, Choice)
-    pairs = [(t.params[name], t.value, t.number) for t in done if name in t.params]
-    keys = list(dict.fromkeys(str(p[0]) for p in pairs)) if categories else []
-    where = [keys.index(str(p[0])) if categories else p[0] for p in pairs]
-    colours = [ACCENT if p[2] == result["best_trial"] else INK for p in pairs]
-    axes.scatter(where, [p[1] for p in pairs], s=16, c=colours, alpha=0.8)
-    if categories:
-        axes.set_xticks(range(len(keys)), keys, rotation=30, ha="right", fontsize=7)
-    elif not isinstance(knob.range, Choice) and knob.range.log:
-        axes.set_xscale("log")
-    axes.set_xlabel(f"{name}, share of the usual" if knob.share else name, fontsize=8)
-    axes.set_ylabel(result["metric"].replace("_", " "), fontsize=8)
-    axes.tick_params(labelsize=7)
-    return Plot(name, name, figure, "")
+def commands(result: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
+    """What to type: the best settings, more trials, the search anew."""
+    file = shlex.quote(str(folder / ASKED))
+    begun = len(result["tried"])
+    said = []
+    if result["best"] is not None:
+        what = "train with the best settings, and read the test split once"
+        said.append((what, "\n".join(result["commands"])))
+    said.append(
+        (
+            "go on with this search, to twice as many trials",
+            f"headstart tune --config {file} --out {shlex.quote(str(folder))}"
+            f" --trials {2 * max(1, begun)}",
+        )
+    )
+    again = f"headstart tune --config {file} --out NEW"
+    return [*said, ("search anew, with the same question", again)]

@@ -15,7 +15,7 @@ from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain, resolve
 from headstart.settings.files import read_yaml, to_yaml
 from headstart.study import tuning_spaces as spaces
-from headstart.study.tuning_config import TuneConfig
+from headstart.study.tuning_config import ASKED, TuneConfig
 from headstart.tasks.supervised import FineTuneConfig
 from headstart.training.config import TrainingConfig
 from headstart.types import Spec
@@ -24,18 +24,18 @@ from headstart.workflows.assemble import Component
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.request import config_of
 
-ASKED = "asked.yaml"
 FREE = ("search.trials", "training.device", "training.threads", "data.workers", "data.max_memory")
 
 
 @dataclass
 class Parts:
-    """The task, usual ranges, every default as a tree, and the names the user gave."""
+    """The task, the network's name, usual ranges, every default as a tree, what the user gave."""
 
     task: Component
+    backbone: str
     ranges: dict[str, spaces.Range]
     defaults: dict[str, Any]
-    given: list[str]
+    given: dict[str, Any]
     objective: dict[str, Any] | None = None
 
 
@@ -84,12 +84,13 @@ def parts_of(config: FinetuneConfig, dataset: Dataset, search: TuneConfig) -> Pa
         groups["objective"] = spaces.OBJECTIVE.get(objective.name, {})
         groups["finetune"] = {**groups["finetune"], **spaces.PRETRAINED}
         defaults["objective"] = objective.plain()
-    given = [f"{part}.{n}" for part in ("backbone", "modality", "task", "finetune")
-             for n, _ in spaces.leaves(getattr(config, part))]  # fmt: skip
+    given = {f"{part}.{n}": v for part in ("backbone", "modality", "task", "finetune")
+             for n, v in spaces.leaves(getattr(config, part))}  # fmt: skip
     usual = as_plain(config_of(TrainingConfig, {}))
-    given += [f"training.{n}" for n, v in as_plain(config.training).items() if v != usual[n]]
+    training = as_plain(config.training).items()
+    given |= {f"training.{n}": v for n, v in training if v != usual[n]}
     before = None if objective is None else {"name": objective.name}
-    return Parts(task, spaces.usual(groups), defaults, given, before)
+    return Parts(task, backbone.name, spaces.usual(groups), defaults, given, before)
 
 
 def _groups(

@@ -3,7 +3,7 @@
 rules: the table of ways to choose, a file each kind (first: without a model; unsure: with one);
 space: where samples are compared; choose: from a run and data to a list of samples; notebook:
 labels on disk, a line each; session: what a labelling is about, its fine-tuning and next batch;
-server: the local page.
+server: the local page; folder: what is left on disk.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from headstart.settings import Duration
 from headstart.settings.files import read_yaml, to_yaml
 from headstart.study.labelling import showing, table
 from headstart.study.labelling.choose import AUTO, MOST, Pool, pool_of, without_test
+from headstart.study.labelling.folder import ASKED, models
 from headstart.study.labelling.notebook import Notebook
 from headstart.workflows.answer import open_for
 from headstart.workflows.assemble import Say
@@ -29,7 +30,6 @@ from headstart.workflows.loaded import load_run
 from headstart.workflows.request import config_of
 
 BATCH = 20
-ASKED = "labelling.yaml"
 MOST_CLASSES = 60  # that are offered unasked
 NO_TEXT = ("Cc", "Cs", "Zl", "Zp")  # of characters: control, half of a pair, ends of lines
 KEYS = "1234567890qwetyopasdfghjklzxcvbnm"  # without those of undo, replay and skip
@@ -73,8 +73,8 @@ class Session:
         self._lock = threading.RLock()
         self._worker: threading.Thread | None = None
         self.training = {"state": "idle", "message": ""}
-        self.rounds = len(self._finished())
-        done = self._finished()
+        done = models(self.folder)
+        self.rounds = len(done)
         model = load_run(done[-1], plan.device) if done else run
         self.pool: Pool = self._pool(model)
         self.queue: list[int] = []
@@ -120,10 +120,6 @@ class Session:
             there = np.unique(train.targets[train.has_label])
             known = [str(name) for name in there] if len(there) <= MOST_CLASSES else []
         return list(dict.fromkeys([*known, *self.notebook.labels.values()]))
-
-    def _finished(self) -> list[Path]:
-        found = (self.folder / "runs").glob("*/result.json")
-        return sorted((path.parent for path in found), key=lambda path: int(path.name))
 
     def _pool(self, run: Any) -> Pool:
         return pool_of(
@@ -251,7 +247,7 @@ class Session:
                 self.training = {"state": state, "message": message}
 
     def _trained(self) -> str:
-        number = 1 + max((int(p.name) for p in self._finished()), default=0)
+        number = 1 + max((int(p.name) for p in models(self.folder)), default=0)
         path = self.folder / "runs" / str(number)
         config = config_of(FinetuneConfig, {
             "start": str(self.plan.run), "labels_from": str(self.notebook.table),
