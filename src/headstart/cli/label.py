@@ -77,8 +77,9 @@ def _list(options: Namespace) -> None:
         print_json({"out": str(out), "n": len(names), "names": names})
         return
     print(f"{len(names):,} samples to label: {out}")
+    joined = "" if known is None else f"add the rows of {known} to it, "
     say(
-        f"next: fill in its column 'label', then headstart finetune {options.data}"
+        f"next: fill in its column 'label', {joined}then headstart finetune {options.data}"
         f" --from {options.path} --labels-from {out} --out MODEL"
     )
 
