@@ -12,19 +12,24 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import samples
 from headstart import collectives, objectives
+from headstart.data.loader import Resident
 from headstart.data.named import read_named
 from headstart.data.splits import ensure_test
 from headstart.errors import InterruptedRunError, UserError
 from headstart.runs.folder import RunFolder
+from headstart.settings import Duration
 from headstart.training import checkpoints
 from headstart.training.norms import share_norms
+from headstart.workflows.bakeoff import AutoConfig, Kitchen, bake_off
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.finetune import finetune
+from headstart.workflows.judges import Judge
 from headstart.workflows.pretrain import pretrain
 from headstart.workflows.request import config_of
 from learners import ROWS
-from samples import backbone, engine, supervised
+from samples import backbone, engine, image, supervised
 
 TRAINING = {
     "duration": "12 steps", "batch_size": 32, "threads": 1, "ema": 0.8,
@@ -41,6 +46,7 @@ NAMES = (
     "simclr", "denoising", "inpainting", "variational", "two-players", "gan", "classification",
     "self-train", "vat",
 )  # fmt: skip
+AUTO = {"name": "auto", "candidates": ["denoising", "simclr"], "share": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +68,8 @@ def train(name, path, dataset, *, resume=False, display=None, **training):
                 raw |= {"unlabelled": name, "labels_per_class": 3}
             config = config_of(FinetuneConfig, raw)
             return finetune(config, folder, dataset=dataset, resume=resume, display=display)
-        config = config_of(PretrainConfig, {**raw, "objective": {"name": name}})
+        objective = AUTO if name == "auto" else {"name": name}
+        config = config_of(PretrainConfig, {**raw, "objective": objective})
         return pretrain(config, folder, dataset=dataset, resume=resume, display=display)
 
 
@@ -218,5 +225,39 @@ def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, digits):
     def work(rank):
         with pytest.raises(UserError, match="33 samples cannot be shared equally by 2 processes"):
             train("simclr", tmp_path / "r", digits, batch_size=33)
+
+    assert together(work, tmp_path) == [0, 0], said(tmp_path)
+
+
+def test_all_try_the_same_objectives_judge_them_as_one_would_and_go_on_with_one(tmp_path, digits):
+    def scores(result):
+        return {one["objective"]: one["score"] for one in result["bakeoff"]["tried"]}
+
+    def two(rank):
+        result = train("auto", tmp_path / "two", digits, duration="48 steps")
+        (tmp_path / f"{rank}.json").write_text(json.dumps(scores(result)))
+
+    assert together(two, tmp_path) == [0, 0], said(tmp_path)
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    one = train("auto", tmp_path / "one", digits, duration="48 steps")
+    assert first == second == pytest.approx(scores(one), abs=0.004)  # a sample of 300, or two
+    np.testing.assert_allclose(
+        curve(tmp_path / "two"), curve(tmp_path / "one"), rtol=1e-3, atol=1e-6
+    )
+
+
+def test_the_first_process_decides_between_objectives(tmp_path, digits):
+    """As where machines round differently, and scores are near one another."""
+    x = samples.digits()[0]
+
+    def work(rank):
+        scores = iter([0.5, 0.4] if rank == 0 else [0.5, 0.6])
+        judge = Judge("rounding", lambda _: next(scores))
+        config = config_of(PretrainConfig, {"training": TRAINING})
+        kitchen = Kitchen(config, backbone, image(), Resident(x, seed=0), judge)
+        auto = AutoConfig(candidates=("denoising", "autoencoder"))
+        found = bake_off(auto, kitchen, Duration(20, "steps"), lambda _: None)
+        assert found.chosen == "denoising"
+        assert [one.score for one in found.tried] == [0.5, 0.4]
 
     assert together(work, tmp_path) == [0, 0], said(tmp_path)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from headstart import objectives
+from headstart import collectives, objectives
 from headstart.backbones.base import Backbone
 from headstart.data.loader import Loader
 from headstart.errors import UserError
@@ -220,8 +220,11 @@ def tried(name: str, kitchen: Kitchen, length: Duration) -> Tried:
     at = engine.fit()
     trained = time.monotonic() - ready
     torch.default_generator.manual_seed(config.seed)
-    score = kitchen.judge.score(learner.eval())
-    score = score if np.isfinite(score) else 0.0
+    # Every process judges alike, on all samples; the first one's score decides: were they to differ
+    # by rounding, processes would go on with different objectives.
+    with collectives.apart():
+        score = kitchen.judge.score(learner.eval())
+    score = collectives.from_first(score if np.isfinite(score) else 0.0)
     return Tried(name, at.step, time.monotonic() - begun, trained, score)
 
 
