@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.data.tabular import read_frame
+from headstart.data.table_files import read_frame
 from headstart.settings.sizes import Size
 
 CHUNK = 50_000

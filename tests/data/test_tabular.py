@@ -10,6 +10,7 @@ import pytest
 from headstart.data import audit
 from headstart.data.cells import Distinct, factorised
 from headstart.data.columns import infer
+from headstart.data.csvs import parse_targets
 from headstart.data.inputs import open_inputs
 from headstart.data.sources import open_dataset
 from headstart.data.tabular import from_frame
@@ -179,3 +180,71 @@ def test_factorising_is_numpys():
     theirs, where = np.unique(cells, return_inverse=True)
     assert values.tolist() == theirs.tolist()
     assert codes.tolist() == where.tolist()
+
+
+LONG = [2**53 + 1 + 2 * i for i in range(30)]  # every second one float64 would round to another
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])
+def test_whole_numbers_that_lose_digits_are_kept_as_text(tmp_path, kind):
+    columns = {"user": LONG, "x": [0.5 * i for i in range(30)], "y": [i % 2 for i in range(30)]}
+    table = pa.table(columns)
+    path = tmp_path / f"a.{kind}"
+    if kind == "parquet":
+        pq.write_table(table, path)
+    elif kind == "csv":
+        rows = zip(*columns.values(), strict=True)
+        path.write_text("user,x,y\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    dataset = from_frame(table, "y") if kind == "frame" else open_dataset(str(path), target="y")
+    assert dataset.train.inputs["user"].tolist() == [str(n) for n in LONG]
+    assert infer("user", dataset.train.inputs["user"]) == "identifier"
+    assert dataset.train.inputs["x"].dtype.kind == "f"
+    as_target = (
+        from_frame(table, "user") if kind == "frame" else open_dataset(str(path), target="user")
+    )
+    assert as_target.train.targets.tolist() == LONG
+
+
+def test_numbers_that_come_again_and_lose_digits_are_categories():
+    cells = Distinct()
+    cells.add([str(LONG[i % 3]) for i in range(60)])
+    assert infer("a", cells.typed()) == "category"
+    cells = Distinct()
+    cells.add([f"{10**i}" for i in range(22)])  # which float64 holds to the digit
+    assert infer("a", cells.typed()) == "number"
+
+
+@pytest.mark.parametrize("frame", [True, False])
+def test_what_arrow_refuses_is_named(tmp_path, frame):
+    bad = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")]
+    )
+    table = pa.table({"words": bad, "y": [1]})
+    path = tmp_path / "a.parquet"
+    pq.write_table(table, path)
+    with pytest.raises(UserError, match="column 'words' of type string cannot be read") as refused:
+        from_frame(table, "y") if frame else open_dataset(str(path), target="y")
+    assert ("the frame" if frame else "a.parquet") in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (["007", "7", "07", ""], ["007", "7", "07", ""]),
+        (["0.5", "00.5"], ["0.5", "00.5"]),
+        (["7", "-0", "0", "+3"], [7, 0, 0, 3]),
+        (["0.5", "7", "1e3"], [0.5, 7.0, 1000.0]),
+        (["12345678901234567891", "12345678901234567892"],) * 2,
+    ],
+)
+def test_targets_are_numbers_only_where_nothing_is_lost(values, wanted):
+    targets, _ = parse_targets(values)
+    assert targets.tolist() == wanted
+
+
+def test_targets_of_all_splits_are_of_one_type(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,007\n2,7\n3,8\n")
+    (tmp_path / "b.csv").write_text("x,y\n1,7\n2,8\n")
+    dataset = open_dataset(str(tmp_path / "a.csv"), test="b.csv", target="y")
+    assert dataset.train.targets.tolist() == ["007", "7", "8"]
+    assert dataset.splits["test"].targets.tolist() == ["7", "8"]

@@ -148,6 +148,15 @@ def test_data_without_labels_get_those_of_the_file(tmp_path, labels, kind):
     assert found.targets[[0, 2]].astype(str).tolist() in (list(labels), ["1.5", "2.0"])
 
 
+def test_labels_that_begin_with_zeros_are_labels_of_their_own(tmp_path):
+    text = "name,label\n0,007\n1,7\n2,07\n"
+    found = label_file.labelled_by(Samples(np.zeros((3, 2))), written(tmp_path, text))
+    assert found.targets.tolist() == ["007", "7", "07"]
+    numbers = Samples(np.zeros((3, 2)), np.array([7, 8, 7]))
+    with pytest.raises(UserError, match="the label '007' is not such a number as the data have"):
+        label_file.labelled_by(numbers, written(tmp_path, text))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

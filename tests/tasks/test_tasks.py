@@ -31,6 +31,13 @@ def test_classification_figures_are_scikit_learns():
     assert (wrong.numpy() == (targets != answers)).all()
 
 
+def test_whole_numbers_are_the_classes_they_spell_where_train_has_leading_zeros():
+    task = built("classification", np.array(["007", "7", "8", "7"]))
+    assert task.encode(np.array([8, 7]), "test").tolist() == [2, 1]
+    with pytest.raises(UserError, match="has the class '9'"):
+        task.encode(np.array([9]), "test")
+
+
 @pytest.mark.parametrize("there", [[0, 1, 2, 3, 4], [1, 3], [2]])
 @pytest.mark.parametrize("answered", [[0, 1, 2, 3, 4], [0, 1], [4]])
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from headstart.data.csvs import MISSING
 from headstart.errors import UserError
 
+EXACT_DIGITS = 15  # of a whole number, that float64 holds whatever they are
 MOSTLY_DIFFERENT = 0.3  # of cells, from which on texts are not worth keeping apart
 # Zip codes and telephone numbers begin with zeros that a number would lose.
 _NUMBER = re.compile(r"[+-]?(?!0[0-9])([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
 class Distinct:
@@ -75,15 +77,22 @@ class Distinct:
 
 
 def _numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
-    """Cells as numbers, NaN where one is missing; None if one is something else."""
+    """Cells as numbers, NaN where one is missing; None if one is something else or loses digits."""
     found = np.empty(len(cells))
     for i, cell in enumerate(cells):
         text = cell.strip()
         number = np.nan if text in MISSING else as_number(text)
-        if number is None:
+        if number is None or loses_digits(text):
             return None
         found[i] = number
     return found
+
+
+def loses_digits(text: str) -> bool:
+    """Whether it is a whole number too long for `float64`, where others would be the same."""
+    if len(text) <= EXACT_DIGITS or not _WHOLE.fullmatch(text):
+        return False
+    return not np.isfinite(float(text)) or int(float(text)) != int(text)
 
 
 def as_number(text: str) -> float | None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data.cells import as_number, factorised, is_missing
+from headstart.data.cells import as_number, factorised, is_missing, loses_digits
 
 Meaning = Literal["number", "category", "boolean", "date", "identifier", "text", "ignore"]
 TRUTHS = ({"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"}, {"on", "off"})
@@ -36,11 +36,13 @@ def infer(name: str, cells: NDArray[Any]) -> Meaning:
     values = np.unique(there)
     if {str(v).lower() for v in values} in TRUTHS:
         return "boolean"
+    distinct = len(values) / len(there)
     if share_of_numbers(there) >= MOSTLY:
+        if any(loses_digits(str(v)) for v in values):
+            return "identifier" if distinct > MOST_VALUES else "category"
         return "number"
     if date_format(there) is not None:
         return "date"
-    distinct = len(values) / len(there)
     words = sum(len(str(v).split()) for v in values) / len(values)
     if len(values) > 20 and distinct > MOST_VALUES:
         if words >= WORDS:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,10 @@ from headstart.errors import UserError, nearest
 
 MISSING = frozenset({"", "NA", "nan", "NaN", "?", "null", "NULL"})
 USUAL_TARGETS = ("label", "target", "class")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")  # what int64 holds; int() would take 1_000 and ٣ too
+Type = Literal["whole", "number", "text"]
+_INTEGER = re.compile(r"[+-]?[0-9]+")  # int() would take 1_000 and ٣ too
+_MOST_DIGITS = 18  # that int64 holds, whatever they are
+_LED_BY_ZERO = re.compile(r"[+-]?0[0-9]")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf(inity)?", re.I)
 
 
@@ -132,12 +135,33 @@ def _listed(columns: Sequence[str]) -> str:
     return ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "") or "none"
 
 
+def kind_of_targets(there: Iterable[str]) -> Type:
+    """What targets are, none of them missing: whole numbers or numbers if all are, else text.
+
+    Text too where a number would lose what tells classes apart: a zero that it begins with, as
+    7, 07 and 007 do, or digits that no number has room for.
+    """
+    kind: Type = "whole"
+    long = False
+    for value in there:
+        if _INTEGER.fullmatch(value):
+            long = long or len(value.lstrip("+-")) > _MOST_DIGITS
+        elif _NUMBER.fullmatch(value):
+            kind = "number"
+        else:
+            return "text"
+        if _LED_BY_ZERO.match(value):
+            return "text"
+    return "text" if long and kind == "whole" else kind
+
+
 def parse_targets(
-    values: Sequence[str], where: Sequence[str] | None = None
+    values: Sequence[str], where: Sequence[str] | None = None, kind: Type | None = None
 ) -> tuple[NDArray[Any] | None, NDArray[np.bool_] | None]:
-    """Text as targets `[N]`: int if all are whole numbers, else float, else str.
+    """Text as targets `[N]`: int, float or str, as `kind_of_targets` says.
 
     where: what to call each value in messages, such as its file and line.
+    kind: what they are together with others; by default what they are alone.
 
     Returns: targets (None when every one is missing) and which are known (None when all are).
         Where one is missing stands -1, NaN or "".
@@ -150,11 +174,12 @@ def parse_targets(
         return None, None
     labelled = None if known.all() else known
     there = [value for value in values if value not in MISSING]
+    kind = kind or kind_of_targets(there)
     targets: NDArray[Any]
-    if all(_INTEGER.fullmatch(value) for value in there):
+    if kind == "whole":
         targets = np.full(len(values), -1, dtype=np.int64)
         targets[known] = [int(value) for value in there]
-    elif all(_NUMBER.fullmatch(value) for value in there):
+    elif kind == "number":
         targets = np.full(len(values), np.nan)
         targets[known] = [float(value) for value in there]
         if np.isinf(targets).any():

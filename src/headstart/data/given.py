@@ -54,6 +54,7 @@ def on_disk(thing: Any, file_column: str | None = None) -> Iterator[tuple[str, d
 
 
 def _write_frame(frame: Any, path: Path, file_column: str | None) -> None:
+    import pyarrow as pa
     from pyarrow import parquet
 
     table = as_table(frame)
@@ -62,7 +63,10 @@ def _write_frame(frame: Any, path: Path, file_column: str | None) -> None:
             None if n is None else str(Path(n).absolute()) for n in table[file_column].to_pylist()
         ]
         table = table.set_column(table.column_names.index(file_column), file_column, [names])
-    parquet.write_table(table, path)
+    try:
+        parquet.write_table(table, path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"the frame cannot be written as a table: {error}.") from error
 
 
 def _write_splits(thing: Any, folder: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ from headstart.data.listing import EXTENSIONS, RECORDINGS
 from headstart.data.records import SUFFIXES
 from headstart.data.series import Layout, as_series
 from headstart.data.sources import open_dataset
-from headstart.data.tabular import SUFFIXES as TABLES
+from headstart.data.table_files import SUFFIXES as TABLES
 from headstart.data.tabular import from_frame, read_tables
 from headstart.data.texts import as_array
 from headstart.errors import UserError

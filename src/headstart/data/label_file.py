@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.data.csvs import kind_of_targets
 from headstart.data.dataset import Samples
 from headstart.errors import UserError, nearest
 
@@ -95,23 +96,25 @@ def _targets(
     given = [i for i, label in enumerate(labels) if label]
     if not given:
         return own
-    try:
-        values = np.array([labels[i] for i in given])
-        values = values if own.dtype.kind in "UO" else values.astype(own.dtype)
-    except ValueError as error:
-        raise UserError(
-            f"{path}: a label is not such a number as the data have: {error}."
-        ) from error
+    values = np.array([labels[i] for i in given])
+    if own.dtype.kind not in "UO":
+        odd = [label for label in values.tolist() if not _is_like(label, own)]
+        if odd:
+            raise UserError(f"{path}: the label '{odd[0]}' is not such a number as the data have.")
+        values = values.astype(own.dtype)
     targets = own.astype(np.result_type(own, values)) if own.dtype.kind == "U" else own.copy()
     targets[where[given]] = values
     return targets
 
 
+def _is_like(label: str, own: NDArray[Any]) -> bool:
+    """Whether a label is a number as the data's are: 07 is another label than 7."""
+    kind = kind_of_targets([label])
+    return kind == "whole" or (kind == "number" and own.dtype.kind == "f")
+
+
 def _parsed(labels: Sequence[str]) -> NDArray[Any]:
-    """Whole numbers, numbers, or words: whatever all of them are."""
-    for kind in (np.int64, np.float64):
-        try:
-            return np.array(labels).astype(kind)
-        except ValueError:
-            continue
-    return np.array(labels)
+    """Whole numbers, numbers, or words, as columns of data are read."""
+    numbers = {"whole": np.int64, "number": np.float64}
+    kind = numbers.get(kind_of_targets(labels))
+    return np.array(labels) if kind is None else np.array(labels).astype(kind)

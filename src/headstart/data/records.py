@@ -92,12 +92,22 @@ def _parquet(path: Path) -> Csv:
         raise UserError(f"{path} has several columns called '{doubled[0]}'.", "Rename them.")
     if not names or not table.num_rows:
         raise UserError(f"{path} has no rows of text or numbers.")
-    values = [
-        [_parquet_cell(v, path, i, name) for i, v in enumerate(table[name].to_pylist())]
-        for name in names
-    ]
+    values = [_parquet_column(table[name], path, name) for name in names]
     rows = [list(row) for row in zip(*values, strict=True)]
     return Csv(path, names, rows, list(range(len(rows))), unit="row")
+
+
+def _parquet_column(column: Any, path: Path, name: str) -> list[str]:
+    import pyarrow as pa
+
+    try:
+        cells = column.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise UserError(
+            f"{path}, column '{name}' of type {column.type} cannot be read: {error}.",
+            "Leave it out, or write it as text.",
+        ) from error
+    return [_parquet_cell(value, path, row, name) for row, value in enumerate(cells)]
 
 
 def _parquet_cell(value: Any, path: Path, row: int, column: str) -> str:

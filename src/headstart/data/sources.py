@@ -205,7 +205,8 @@ def _listed(paths: dict[str, Path], target: str | None, columns: _Columns) -> Da
             refuse("a column of pictures", file_column=file_column, group=columns.group)
             return read_picture_files(paths, target)
     from headstart.data.series_files import holds_lists
-    from headstart.data.tabular import grouped, lists_files, read_tables
+    from headstart.data.table_files import lists_files
+    from headstart.data.tabular import grouped, read_tables
 
     if columns.kind is None and file_column is None and holds_lists(train):
         return _series(paths, target, columns)

@@ -9,44 +9,22 @@ validation or test in every row cuts a file.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data.cells import Distinct, as_texts, check_groups, joined
+from headstart.data.cells import as_texts, check_groups, joined
 from headstart.data.columns import tellers
-from headstart.data.csvs import USUAL_TARGETS, parse_targets, read_text
-from headstart.data.dataset import SPLITS, Dataset, Numbered, Samples
+from headstart.data.csvs import MISSING, USUAL_TARGETS, kind_of_targets, parse_targets
+from headstart.data.dataset import SPLITS, Dataset, Samples
 from headstart.data.frames import as_table
-from headstart.data.listing import EXTENSIONS
-from headstart.data.manifest import FILE_COLUMNS, SPLIT_NAMES
-from headstart.data.records import read_records
+from headstart.data.manifest import SPLIT_NAMES
+from headstart.data.table_files import Frame, from_arrow, read_frame
 from headstart.errors import UserError, nearest
-
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-CERTAIN = ("file_name", "file", "filename")  # columns that can name nothing else
-BLOCK = 10_000  # rows that are texts at once
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One file, column by column. lines: of each row, by which messages call it, as `unit`."""
-
-    where: str
-    columns: dict[str, NDArray[Any]]
-    lines: NDArray[np.int64]
-    unit: str = "line"
-
-    @property
-    def names(self) -> Numbered:
-        """Of the rows."""
-        between = ":" if self.unit == "line" else f", {self.unit} "
-        return Numbered(f"{Path(self.where).name}{between}", self.lines)
 
 
 def read_tables(
@@ -71,29 +49,7 @@ def from_frame(frame: Any, target: str | None = None, features: Sequence[str] = 
     Raises:
         UserError: as `read_tables` does.
     """
-    return dataset_of({"train": _from_arrow("the frame", as_table(frame))}, target, features)
-
-
-def read_frame(path: Path) -> Frame:
-    """One file of `SUFFIXES`.
-
-    Raises:
-        UserError: it is malformed; where is said.
-    """
-    match path.suffix.lower():
-        case ".csv" | ".tsv":
-            return _read_csv(path)
-        case ".parquet":
-            return _read_parquet(path)
-        case ".jsonl":
-            read = read_records(path)
-            columns = {}
-            for name in read.columns:
-                cells = Distinct()
-                cells.add(read.column(name))
-                columns[name] = cells.typed()
-            return Frame(str(path), columns, np.array(read.lines), read.unit)
-    raise UserError(f"{path} is no {', '.join(SUFFIXES)} file.", "Name tables for all splits.")
+    return dataset_of({"train": from_arrow("the frame", as_table(frame))}, target, features)
 
 
 def dataset_of(
@@ -104,6 +60,7 @@ def dataset_of(
     notes: list[str] = []
     by = _split_column(train, target, features) if len(frames) == 1 else None
     chosen = _target(train, by, target, features)
+    targets = _targets(frames, chosen)
     splits: dict[str, Samples] = {}
     for split, frame in frames.items():
         _check_columns(frame, train, chosen)
@@ -113,7 +70,7 @@ def dataset_of(
             raise UserError(f"{frame.where} has no column beside its target '{chosen}'.")
         samples = Samples(
             joined({name: frame.columns[name] for name in there}),
-            *_targets(frame, chosen),
+            *targets.get(split, (None, None)),
             frame.names,
         )
         splits |= {split: samples} if by is None else _cut(samples, frame, by)
@@ -157,165 +114,6 @@ def grouped(dataset: Dataset, column: str | None) -> Dataset:
     return dataset.with_splits(splits)
 
 
-def lists_files(path: Path) -> bool:
-    """Whether a table lists files: a column called so, or one that may be and names a picture."""
-    header, first = next(_peek(path), ([], []))
-    for name, cell in zip(header, first, strict=False):
-        if name.lower() not in FILE_COLUMNS or not cell:
-            continue
-        if name.lower() in CERTAIN:
-            return True
-        if Path(cell).suffix.lower() in EXTENSIONS or (path.parent / cell).is_file():
-            return True
-    return False
-
-
-def _peek(path: Path) -> Iterator[tuple[list[str], list[str]]]:
-    """Header and first row, where they can be read at all."""
-    if path.suffix.lower() in (".csv", ".tsv"):
-        rows = _rows(path)
-        header = next(rows, None)
-        first = next(rows, None)
-        if header is not None and first is not None:
-            yield header[1], first[1]
-        return
-    found = read_records(path)
-    yield found.columns, found.rows[0]
-
-
-# -------------------------------------------------------------------- files
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line and cells of each record that is not blank, as the file is read.
-
-    Raises:
-        UserError: unreadable, not UTF-8, or quotes that do not match.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = (_checked(line) for line in file)
-            first = next(lines, "")
-            delimiter = _delimiter(path, first)
-            reader = csv.reader(_chained(first, lines), delimiter=delimiter, strict=True)
-            line = 1
-            for record in reader:
-                if record:
-                    yield line, record
-                line = reader.line_num + 1
-    except csv.Error as error:
-        message = f"{path}, line {reader.line_num}: {error}."
-        raise UserError(message, "Check quotes and separators.") from error
-    except (UnicodeError, _NulError):
-        read_text(path)  # says what is wrong, and where
-        raise
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}.") from error
-
-
-class _NulError(Exception):
-    """A NUL byte: no text file."""
-
-
-def _checked(line: str) -> str:
-    if "\0" in line:
-        raise _NulError
-    return line
-
-
-def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
-    if first:
-        yield first
-    yield from rest
-
-
-def _delimiter(path: Path, header: str) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    return next((d for d in ",;\t" if d in header), ",")
-
-
-def _read_csv(path: Path) -> Frame:
-    rows = _rows(path)
-    _, header = next(rows, (0, []))
-    if not header:
-        raise UserError(f"{path} is empty; expected a header and rows.")
-    names = _header(path, header)
-    columns = [Distinct() for _ in names]
-    lines: list[NDArray[np.int64]] = []
-    block: list[list[str]] = []
-    numbers: list[int] = []
-
-    def put_away() -> None:
-        for column, cells in zip(columns, zip(*block, strict=True), strict=True):
-            column.add(cells)
-        lines.append(np.array(numbers, dtype=np.int64))
-        block.clear()
-        numbers.clear()
-
-    for line, row in rows:
-        if len(row) != len(names):
-            raise UserError(
-                f"{path}, line {line} has {len(row)} cells; its header has {len(names)}.",
-                "A cell with a separator in it must stand in double quotes.",
-            )
-        block.append(row)
-        numbers.append(line)
-        if len(block) == BLOCK:
-            put_away()
-    if block:
-        put_away()
-    if not lines:
-        raise UserError(f"{path} has a header and no rows.")
-    typed = {name: column.typed() for name, column in zip(names, columns, strict=True)}
-    return Frame(str(path), typed, np.concatenate(lines))
-
-
-def _header(path: Path | str, cells: Sequence[str]) -> list[str]:
-    """Names of columns; one without gets its number, as a frame's index written by pandas has."""
-    names = [cell.strip() or f"Unnamed: {i}" for i, cell in enumerate(cells)]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise UserError(f"{path} has several columns called '{doubled[0]}'.", "Rename them.")
-    return names
-
-
-def _read_parquet(path: Path) -> Frame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path} is not a readable Parquet file ({error}).") from error
-    return _from_arrow(str(path), table)
-
-
-def _from_arrow(where: str, table: Any) -> Frame:
-    """Columns of numbers as they are; dates and all else as text."""
-    import pyarrow as pa
-
-    kept = [f.name for f in table.schema if not pa.types.is_nested(f.type)]
-    if not kept or not table.num_rows:
-        raise UserError(f"{where} has no rows of text or numbers.")
-    names = _header(where, kept)
-    columns: dict[str, NDArray[Any]] = {}
-    for name, original in zip(names, kept, strict=True):
-        column = table.column(original)
-        kind = column.type
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-            numbers = column.cast(pa.float64()).to_numpy()
-            if np.isinf(numbers).any():
-                row = int(np.isinf(numbers).argmax())
-                raise UserError(f"{where}, row {row}, column '{name}' is not finite.")
-            columns[name] = np.asarray(numbers, dtype=np.float64)
-        else:
-            cells = Distinct()
-            cells.add(["" if v is None else str(v) for v in column.to_pylist()])
-            columns[name] = cells.typed()
-    return Frame(where, columns, np.arange(table.num_rows), "row")
-
-
 # -------------------------------------------------------------------- targets and splits
 
 
@@ -336,14 +134,24 @@ def _target(frame: Frame, by: str | None, asked: str | None, features: Sequence[
 
 
 def _targets(
-    frame: Frame, target: str | None
-) -> tuple[NDArray[Any] | None, NDArray[np.bool_] | None]:
-    if target is None or target not in frame.columns:
-        return None, None
-    cells = frame.columns[target]
+    frames: Mapping[str, Frame], target: str | None
+) -> dict[str, tuple[NDArray[Any] | None, NDArray[np.bool_] | None]]:
+    """Targets and which are known, of each split that has some; of one type in all of them."""
+    values = {
+        split: _as_values(frame.columns[target])
+        for split, frame in frames.items()
+        if target is not None and target in frame.columns
+    }
+    there = (value for some in values.values() for value in some if value not in MISSING)
+    kind = kind_of_targets(there)
+    return {n: parse_targets(some, frames[n].names, kind) for n, some in values.items()}
+
+
+def _as_values(cells: NDArray[Any]) -> list[str]:
+    """Cells of a target as text, whole numbers without a point."""
     values = as_texts(cells) if _is_whole(cells) or cells.dtype.kind == "O" else cells.astype(str)
-    where = frame.names
-    return parse_targets(values.tolist(), where)
+    found: list[str] = values.tolist()
+    return found
 
 
 def _is_whole(cells: NDArray[Any]) -> bool:

@@ -106,7 +106,9 @@ class Classification(Task):
 
     def encode(self, targets: NDArray[Any], what: str) -> Tensor:
         """Class names → their numbers, int64 `[N]`."""
-        number = {name: i for i, name in enumerate(self.classes)}
+        number: dict[Any, int] = {name: i for i, name in enumerate(self.classes)}
+        if targets.dtype.kind in "iu" and isinstance(self.classes[0], str):
+            targets = targets.astype(str)  # where train has 007 beside 7, and here there is no 007
         try:
             return torch.tensor([number[name] for name in targets.tolist()], dtype=torch.long)
         except KeyError as error:
