@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import yaml
 
+from headstart.cli.parser import build_parser
+from headstart.cli.study import _config
 from headstart.data import budget
 from headstart.data.dataset import Dataset, Samples
 from headstart.errors import UserError
 from headstart.settings import as_plain
 from headstart.study import cells, plan, results
 from headstart.study.config import CompareConfig, check
+from headstart.study.recommend import _budgets
 from headstart.workflows.request import config_of
 
 
@@ -86,6 +89,25 @@ def test_draws_are_finetunes_with_its_settings(tmp_path, pictures):
     )
     assert natural.draw(8, 1).tolist() == sorted([*wanted.train, *wanted.validation])
     assert pictures.train.targets[natural.draw(8, 1)].sum() == 2  # of 8, as frequent as it is
+
+
+def test_a_class_with_few_labels_comes_with_a_way_out(tmp_path, pictures):
+    with pytest.raises(UserError, match="labels in train; 50 were asked for") as refused:
+        made(tmp_path, pictures, labels=[100])
+    assert refused.value.hints[0] == "Use --label-draw natural, or --labels 30."
+    assert len(made(tmp_path, pictures, labels=[30]).draw(30, 0)) == 30
+    natural = made(tmp_path, pictures, labels=[40], finetune={"label_draw": "natural"})
+    assert len(natural.draw(40, 0)) == 40
+    with pytest.raises(UserError, match="20 were asked") as refused:
+        budget.choose(pictures.train, classes=True, labels=None, per_class=20, seed=0)
+    assert refused.value.hints[0] == "Use --labels-per-class 15."
+    assert _budgets({"labels": 60, "task": "classification", "distinct_labels": 2,
+                     "fewest_of_a_label": 15}) == [10]  # fmt: skip
+
+
+def test_the_command_draws_labels_as_it_is_told():
+    told = ["compare", "digits", "--out", "o", "--label-draw", "natural"]
+    assert _config(build_parser().parse_args(told)).finetune == {"label_draw": "natural"}
 
 
 def test_all_labels_are_not_compared_twice(tmp_path, pictures):

@@ -28,6 +28,7 @@ from headstart.study.tuning_trial import Bench, Reporter, folds
 from headstart.workflows import assemble
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.request import config_of
+from headstart.workflows.sets import cut_sets
 
 KNOBS = [
     Knob("training.lr", Span(0.1, 10.0, log=True), 1.0, share=True),
@@ -148,6 +149,18 @@ def test_folds_are_cut_from_the_budget_and_disjoint():
         assert not kept & judged
         held += sorted(judged)
     assert len(held) == len(set(held)) == 60
+
+
+def test_folds_are_of_the_labels_that_finetune_would_draw():
+    dataset = dataset_of()
+    rare = replace(dataset.train, targets=(np.arange(200) % 20 == 0).astype(int))
+    dataset = dataset.with_splits({**dataset.splits, "train": rare})
+    raw = {"labels": 60, "label_draw": "natural", "label_seed": 3, "validation_share": 0.0}
+    config = config_of(FinetuneConfig, raw)
+    drawn = cut_sets(config, dataset, classes=True)["train"]
+    held = [one.splits["validation"] for one in folds(config, dataset, 2, classes=True)]
+    assert sorted(n for one in held for n in one.names) == sorted(drawn.names)
+    assert sum(int(one.targets.sum()) for one in held) == 3  # of 60, as frequent as it is
 
 
 def test_too_few_labels_for_folds_are_refused():

@@ -26,6 +26,10 @@ def add_compare_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels", metavar="N,N,...", help="label budgets, or all (default: 10,100,1000)"
     )
+    parser.add_argument(
+        "--label-draw", choices=["equal", "natural"],
+        help="as many labels of each class, or as frequent as classes are (default: equal)",
+    )  # fmt: skip
     parser.add_argument("--seeds", type=int, metavar="N", help="draws of labels (default: 3)")
     parser.add_argument(
         "--objective", action="append", metavar="A,B,...",
@@ -95,6 +99,8 @@ def _config(options: Namespace) -> CompareConfig:
         flags["data"]["path"] = options.data
     if options.labels is not None:
         flags["labels"] = [_count(part) for part in _parts([options.labels])]
+    if options.label_draw is not None:
+        flags["finetune"] = {"label_draw": options.label_draw}
     if options.objective:
         flags["objectives"] = _parts(options.objective)
     if options.start:

@@ -84,8 +84,12 @@ def _balanced(targets: NDArray[Any], labels: int | None, per_class: int | None, 
             raise UserError(f"--labels {labels} is less than one for each of {len(names)} classes.")
         wanted = np.full(len(names), labels // len(names))
         wanted[: labels % len(names)] += 1
-    of_numbers = np.asarray(targets).dtype.kind in "iuf"
-    hints = ["If they are amounts, not classes: --task regression."] if of_numbers else []
+    rarest = int(np.bincount(codes).min())
+    hints = [f"Use --label-draw natural, or --labels {rarest * len(names)}."]
+    if per_class is not None:
+        hints = [f"Use --labels-per-class {rarest}."]
+    if np.asarray(targets).dtype.kind in "iuf":
+        hints.append("If they are amounts, not classes: --task regression.")
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(targets))
     picked = []

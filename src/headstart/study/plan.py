@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 
 from headstart import backbones, baselines, modalities, objectives, tasks
-from headstart.data import budget
 from headstart.data.dataset import Dataset
 from headstart.errors import UserError, unknown
 from headstart.modalities.base import Modality
@@ -25,6 +24,9 @@ from headstart.study.config import ALL, CompareConfig
 from headstart.study.figures import OF_DATA
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component
+from headstart.workflows.config import FinetuneConfig
+from headstart.workflows.request import config_of
+from headstart.workflows.sets import budget_of
 
 Way = Literal["fine-tuned", "linear probe", "neighbours", "scratch", "baseline"]
 
@@ -103,13 +105,13 @@ class Plan:
 
         The very draw that `finetune` makes by the same numbers.
         """
-        chosen = budget.choose(
+        own = {"labels": None if labels == ALL else labels, "seed": seed}
+        config = config_of(FinetuneConfig, {**self.config.finetune, **own})
+        chosen = budget_of(
+            config,
             self.dataset.train,
             classes=self.task.cls.classes_apart,
-            labels=None if labels == ALL else int(labels),
-            per_class=None,
-            seed=seed,
-            equal=self.config.finetune.get("label_draw", "equal") == "equal",
+            share=config.validation_share,
         )
         return np.sort(np.concatenate([chosen.train, chosen.validation]))
 
@@ -127,7 +129,8 @@ def make(config: CompareConfig, folder: Path, modality: Component, dataset: Data
         UserError: something of it cannot be done; it is said before anything is begun.
     """
     faults = Faults()
-    task = assemble.component(tasks.table, config.task, _task_for(dataset), "task", faults)
+    usual = assemble.task_for(dataset).name
+    task = assemble.component(tasks.table, config.task, usual, "task", faults)
     faults.raise_if_any()
     if "test" not in dataset.splits or not dataset.splits["test"].has_label.any():
         raise UserError(f"the test split of {dataset.source} has no labels to compare by.")
@@ -177,14 +180,6 @@ def check_objectives(modality: Component, fitted: Modality, names: tuple[str, ..
         faults.raise_if_any()
         assemble.check_reads(chosen, fitted.spec)
     assert modality.cls is not None
-
-
-def _task_for(dataset: Dataset) -> str:
-    """As the data say; else regression of fractions, classification of everything else."""
-    if dataset.task is not None:
-        return dataset.task
-    targets = dataset.train.targets
-    return "regression" if targets is not None and targets.dtype.kind == "f" else "classification"
 
 
 def _framewise(task: Component) -> bool:

@@ -185,13 +185,12 @@ def _facts(dataset: Dataset, modality: Modality) -> dict[str, Any]:
         "labels": labelled,
         "shape": list(modality.spec.shape),
         "values": modality.spec.kind,
-        "task": dataset.task,
+        "task": assemble.task_for(dataset).name if labelled else dataset.task,
     }
     if labelled and train.targets is not None and train.targets.ndim == 1:
-        values = np.unique(train.targets[train.has_label])
+        values, counts = np.unique(train.targets[train.has_label], return_counts=True)
         facts["distinct_labels"] = len(values)
-        if facts["task"] is None:
-            facts["task"] = "regression" if values.dtype.kind == "f" else "classification"
+        facts["fewest_of_a_label"] = int(counts.min())
     return facts
 
 
@@ -301,7 +300,10 @@ def _few(facts: dict[str, Any]) -> bool:
 
 def _budgets(facts: dict[str, Any]) -> list[int]:
     """Numbers of labels worth comparing: from a few a class to all there are, in steps of ten."""
-    classes = facts.get("distinct_labels", 1) if facts["task"] == "classification" else 1
+    classes, most = 1, facts["labels"]
+    if facts["task"] == "classification":  # as many of each, of which the rarest has so few
+        classes = facts.get("distinct_labels", 1)
+        most = min(most, classes * facts.get("fewest_of_a_label", most))
     first = max(10, classes)
-    found = [n for n in (first, 10 * first, 100 * first) if n < facts["labels"]]
-    return found or [facts["labels"]]
+    found = [n for n in (first, 10 * first, 100 * first) if n < most]
+    return found or [most]

@@ -268,7 +268,8 @@ def _prepared(
     config = replace(config, training=replace(config.training, log=(), profile=False))
     dataset = dataset or assemble.open_data(config.data, config.modality)
     # From here on nobody sees the test split.
-    dataset = replace(dataset, splits={n: s for n, s in dataset.splits.items() if n != "test"})
+    splits = {n: s for n, s in dataset.splits.items() if n != "test"}
+    dataset = replace(dataset, splits=splits, task=assemble.task_for(dataset).name)
     parts = parts_of(config, dataset, how)
     cuts = folds(config, dataset, how.folds, classes=parts.task.cls.classes_apart)
     few = cuts[0].train

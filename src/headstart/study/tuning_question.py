@@ -44,7 +44,8 @@ def parts_of(config: FinetuneConfig, dataset: Dataset, search: TuneConfig) -> Pa
     faults = Faults()
     if search.objective is not None and config.start is not None:
         raise UserError("--from and --objective both say what to start from: give one of them.")
-    task = assemble.component(tasks.table, config.task, "classification", "task", faults)
+    usual = assemble.task_for(dataset).name
+    task = assemble.component(tasks.table, config.task, usual, "task", faults)
     how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
     raw_backbone, raw_modality = config.backbone, config.modality
     if config.start is not None:
@@ -52,6 +53,7 @@ def parts_of(config: FinetuneConfig, dataset: Dataset, search: TuneConfig) -> Pa
         raw_backbone, raw_modality = of_run.get("backbone", {}), of_run.get("modality", {})
     kind = raw_modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, raw_modality, kind, "modality", faults)
+    modality_part = assemble.reader(modality_part, dataset)
     default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
     backbone = assemble.component(backbones.table, raw_backbone, default, "backbone", faults)
     faults.raise_if_any()

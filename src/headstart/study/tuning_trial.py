@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from headstart.data import budget
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.splits import cut
 from headstart.errors import UserError
@@ -22,7 +21,7 @@ from headstart.workflows.assemble import Say
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.finetune import finetune
 from headstart.workflows.pretrain import pretrain
-from headstart.workflows.sets import labelled_train
+from headstart.workflows.sets import budget_of, labelled_train
 
 if TYPE_CHECKING:
     import optuna
@@ -57,14 +56,7 @@ def folds(
     if unlimited and own is not None and bool(own.has_label.any()):
         return [replace(dataset, splits={"train": train, "validation": own})]
     seed = config.seed if config.label_seed is None else config.label_seed
-    chosen = budget.choose(
-        train,
-        classes=classes,
-        labels=config.labels,
-        per_class=config.labels_per_class,
-        seed=seed,
-        share=0.0,
-    ).train
+    chosen = budget_of(config, train, classes=classes, share=0.0).train
     count = asked or (FOLDS_OF_FEW if len(chosen) < FEW else 1)
     if len(chosen) < 2 * max(2, count):
         raise UserError(

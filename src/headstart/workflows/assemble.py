@@ -6,7 +6,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -139,6 +139,32 @@ def open_source(config: DataConfig) -> Dataset:
             f"{config.path} was read as {dataset.kind}, not as {config.kind}: see --kind."
         )
     return dataset
+
+
+class TaskFor(NamedTuple):
+    """What targets ask for where nobody says it. why: a sentence for the user."""
+
+    name: str
+    why: str
+
+
+def task_for(dataset: Dataset) -> TaskFor:
+    """The task that the data name, or else the one that suits their targets.
+
+    Fractions are amounts; whole numbers may be either, and are taken for classes.
+    """
+    if dataset.task is not None:
+        return TaskFor(dataset.task, f"task {dataset.task}: that is what the data are made for")
+    train = dataset.train
+    targets = train.targets
+    if targets is None or targets.dtype.kind not in "iuf" or targets.ndim != 1:
+        return TaskFor("classification", "task classification: targets are names (see --task)")
+    there = targets[train.has_label]
+    if there.dtype.kind == "f" and len(parts := there[there != np.round(there)]):
+        why = f"task regression: targets such as {parts[0]:g} are fractions (see --task)"
+        return TaskFor("regression", why)
+    why = "task classification: targets are whole numbers; of amounts, --task regression"
+    return TaskFor("classification", why)
 
 
 def fitted_modality(dataset: Dataset, chosen: Component) -> Modality:

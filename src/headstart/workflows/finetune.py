@@ -37,7 +37,7 @@ from headstart.workflows.neighbourhood import neighbourhood
 from headstart.workflows.onlookers import onlookers
 from headstart.workflows.pupils import Pupil, Ways, pupil_for, ways
 from headstart.workflows.room import with_room
-from headstart.workflows.sets import REST, cut_sets, word_by_word
+from headstart.workflows.sets import REST, cut_sets, labelled_train, word_by_word
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import hand_over, read_model, save_model
 
@@ -56,6 +56,7 @@ class _Parts:
     modality_plain: dict[str, Any]
     encoder: Backbone
     hand_over: str | None
+    why: str | None = None  # this task, where none was named
 
 
 def finetune(
@@ -111,7 +112,9 @@ def finetune(
             around=replace(around, scored=sum(counts.values()) - counts[REST]),
         )
         _begin(config, folder, parts, state, resume=resume)
-        for one in (notes := [*dataset.notes, *parts.modality.notes, *room.notes, *supply.notes]):
+        why = [parts.why] if parts.why else []
+        notes = [*dataset.notes, *why, *parts.modality.notes, *room.notes, *supply.notes]
+        for one in notes:
             say(one)
         if parts.hand_over is not None:
             say(parts.hand_over)
@@ -269,7 +272,12 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     faults = Faults()
     if given is None and "name" not in config.task:  # the data may say what their targets ask for
         given = _opened(config)
-    default = (given.task if given else None) or "classification"
+    chosen = None
+    if given is not None and "name" not in config.task:
+        known = {**given.splits, "train": labelled_train(config, given)}
+        chosen = assemble.task_for(given.with_splits(known))
+    default = chosen.name if chosen else "classification"
+    why = chosen.why if chosen else None
     task = assemble.component(tasks.table, config.task, default, "task", faults)
     how = resolve(FineTuneConfig, config.finetune, faults, "finetune")
     asked = ways(config, task, faults)
@@ -284,7 +292,9 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
         faults.raise_if_any()
         assert how is not None
         dataset = given or _opened(config)
-        return dataset, _parts_of_run(Path(config.start), dataset, task, how, asked)
+        return dataset, replace(
+            _parts_of_run(Path(config.start), dataset, task, how, asked), why=why
+        )
     dataset = given or _opened(config)
     kind = config.modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
@@ -299,7 +309,7 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     encoder = assemble.build_backbone(backbone, modality.spec, config.seed, said.append)
     plain = modality_part.plain()
     return dataset, _Parts(
-        task, backbone.plain(), how, asked, modality, plain, encoder, "".join(said) or None
+        task, backbone.plain(), how, asked, modality, plain, encoder, "".join(said) or None, why
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.data import budget
+from headstart.data.budget import Budget
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.label_file import labelled_by
 from headstart.data.words import check_counts, split_words
@@ -47,6 +48,24 @@ def labelled_train(config: FinetuneConfig, dataset: Dataset) -> Samples:
     return labelled_by(dataset.train, Path(config.labels_from))
 
 
+def budget_of(
+    config: FinetuneConfig, train: Samples, *, classes: bool, share: float | None
+) -> Budget:
+    """The labels that `config` asks for, and the share of them that validates (see `choose`).
+
+    The one draw of `finetune`, `compare` and `tune`: the same settings are the same labels.
+    """
+    return budget.choose(
+        train,
+        classes=classes,
+        labels=config.labels,
+        per_class=config.labels_per_class,
+        seed=config.seed if config.label_seed is None else config.label_seed,
+        share=share,
+        equal=config.label_draw == "equal",
+    )
+
+
 def cut_sets(config: FinetuneConfig, dataset: Dataset, *, classes: bool) -> dict[str, Samples]:
     """Disjoint parts of a data set, as the budget of `config` gives them, those that are not empty.
 
@@ -63,15 +82,8 @@ def cut_sets(config: FinetuneConfig, dataset: Dataset, *, classes: bool) -> dict
     unlimited = config.labels is None and config.labels_per_class is None and not named
     use_own = unlimited and own is not None and bool(own.has_label.any())
     train = labelled_train(config, dataset)
-    chosen = budget.choose(
-        train,
-        classes=classes,
-        labels=config.labels,
-        per_class=config.labels_per_class,
-        seed=config.seed if config.label_seed is None else config.label_seed,
-        share=0.0 if use_own else config.validation_share,
-        equal=config.label_draw == "equal",
-    )
+    share = 0.0 if use_own else config.validation_share
+    chosen = budget_of(config, train, classes=classes, share=share)
     nobody = train.take(np.arange(0))
     wanted = {
         "train": train.take(chosen.train),
