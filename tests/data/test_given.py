@@ -44,7 +44,9 @@ def test_a_frame_of_texts(tmp_path):
     run = hs.finetune(frame, start=encoder, steps=2, out=tmp_path / "run", **options)
     assert set(run.predict(frame[["text"]])["label"]) <= {"path", "other"}
     assert run.embed(frame).shape == (90, 32)
-    assert run.evaluate(frame, split="train")["n"] == 90
+    assert run.evaluate(frame)["n"] == run.result["test"]["n"] == 18  # cut as it was
+    with pytest.warns(UserWarning, match="100% of the training samples"):
+        assert run.evaluate(frame, split="train")["n"] == 72
     with pytest.raises(UserError, match="which is not there any more"):
         run.evaluate()
 

@@ -47,7 +47,8 @@ def test_a_pair_of_tensors_of_which_some_have_no_label(tmp_path, digits, encoder
     y[::3] = -1  # 40 of 120
     run = hs.finetune((x, y), start=encoder, steps=2, out=tmp_path / "run")
     assert run.result["labels"] + run.result["test"]["n"] == 80
-    figures = run.evaluate((x[:30], y[:30]))
+    with pytest.warns(UserWarning, match="of the training samples that were looked at are among"):
+        figures = run.evaluate((x[:30], y[:30]))
     said = run.predict(x[:30])["label"]
     known = y[:30].numpy() >= 0
     assert figures["n"] == 20
@@ -145,4 +146,5 @@ def test_series_in_an_array(tmp_path):
     )
     assert run.config["modality"]["name"] == "series"
     assert len(run.predict(x[:5])["label"]) == 5
-    assert run.evaluate((x[:10], y[:10]))["n"] == 10
+    with pytest.warns(UserWarning, match="of the training samples that were looked at are among"):
+        assert run.evaluate((x[:10], y[:10]))["n"] == 10

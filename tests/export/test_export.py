@@ -204,6 +204,27 @@ def test_several_labels_are_told_as_the_run_tells_them(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("quantize", [None, "int8"])
+def test_samples_that_a_run_left_out_are_left_out_of_the_comparison(tmp_path, quantize):
+    pytest.importorskip("onnxscript")
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        folder = tmp_path / "data" / "ab"[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        if i % 5 == 0:
+            (folder / f"{i}.png").write_bytes(b"no picture")
+    run = hs.finetune(
+        tmp_path / "data", on_bad="skip", steps=2, out=tmp_path / "run",
+        backbone={"name": "mlp", "widths": [8]},
+    )  # fmt: skip
+    left_out = run.result["skipped"]["test"]
+    found = run.export(tmp_path / "a.onnx", quantize=quantize)
+    assert left_out
+    assert found["samples"] == 12 - len(left_out)
+
+
 def test_a_place_that_cannot_be_written_is_the_users_mistake(tmp_path):
     with pytest.raises(UserError, match="cannot write in"):
         _beside(tmp_path / "gone" / "model.onnx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from headstart.workflows.module import Encoder
 
 
-OF_FRAMES = ("target", "file_column", "text_column")  # read as those were that were learned from
+OF_FRAMES = (  # columns, read as those were that were learned from
+    "target", "file_column", "text_column", "series_column", "time_column",
+)  # fmt: skip
 
 
 class Run:
@@ -57,32 +60,39 @@ class Run:
 
         data: a path or a name, a pair of samples and labels, a frame, a data set of Hugging Face.
         tta: weakly augmented copies of each sample, over which and itself answers are averaged.
-        settings: how the data are read, as the flags of `headstart evaluate`: target, on_bad, ...
+        settings: how the data are read, as the flags of `headstart evaluate`: target, on_bad, ...;
+            by default as the run's were.
 
         Raises:
             UserError: the data do not suit the run or have no labels.
         """
-        from headstart.workflows import answer
+        found = self._evaluated(data, nest(DataConfig, settings), split=split, copies=tta)
+        if "warning" in found:
+            warnings.warn(found["warning"], stacklevel=2)
+        return found
 
-        own = self.config["data"]
-        path = own["path"] if data is None else name_of(data)
+    def _evaluated(self, data: Data, told: dict[str, Any], **asked: Any) -> dict[str, Any]:
+        from headstart.workflows import answer
+        from headstart.workflows.origin import learned_from
+
+        learned = learned_from(self.config, self.result)
+        path = learned.path if data is None else name_of(data)
         if data is None and path.endswith(IN_MEMORY):
             raise UserError(
                 f"this run learned from {path}, which is not there any more.",
                 "Give evaluate() the data.",
             )
-        raw = {**nest(DataConfig, settings), "path": path}
+        raw = {**told, "path": path}
         if data is None or isinstance(data, str | Path):
-            config = config_of(DataConfig, raw)
-            return answer.evaluate(self._loaded, config, split=split, copies=tta)
+            return answer.evaluate(self._loaded, config_of(DataConfig, raw), **asked)
+        kind = self._loaded.modality.state()["modality"]
+        known: dict[str, Any] = {"kind": kind, "layout": learned.layout}
         if is_given(data):
-            raw = {**{name: own.get(name) for name in OF_FRAMES}, **raw}
-        else:
-            kind = self._loaded.modality.state()["modality"]
-            raw = {"kind": kind, "layout": own.get("layout", "auto"), **raw}
-        config = config_of(DataConfig, raw)
+            known |= {name: getattr(learned, name) for name in OF_FRAMES}
+            known["kind"] = "series" if kind == "series" else None
+        config = config_of(DataConfig, {**known, **raw})
         with in_memory(data, config) as dataset:
-            return answer.evaluate(self._loaded, config, split=split, copies=tta, dataset=dataset)
+            return answer.evaluate(self._loaded, config, dataset=dataset, **asked)
 
     def predict(
         self, inputs: Inputs, *, split: str | None = None, tta: int = 0, on_bad: str = "fail"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,16 @@ def evaluate(options: Namespace) -> None:
     from headstart.workflows.loaded import load_run
 
     run = load_run(options.path, options.device)
-    path = options.data or run.config.get("data", {}).get("path", "")
+    path = options.data or answer.own_data(run).path
     data = config_of(DataConfig, {**chosen(options, DataConfig), "path": path})
     say = speaker(quiet=options.quiet)
     found = answer.evaluate(run, data, split=options.split, copies=options.tta, say=say)
+    if "warning" in found:  # even of those who asked for quiet
+        print(f"warning: {found['warning']}", file=sys.stderr, flush=True)
     if options.json:
         print_json(found)
         return
-    plain = {k: v for k, v in found.items() if k not in ("confusion", "skipped")}
+    plain = {k: v for k, v in found.items() if k not in ("confusion", "skipped", "warning")}
     print_table([["figure", "value"], *[[name, _shown(v)] for name, v in plain.items()]])
 
 

@@ -72,6 +72,7 @@ def open_inputs(
     tabular = path.suffix.lower() in SUFFIXES
     dataset = open_dataset(
         str(inputs),
+        file_column=learned.get("file_column") if tabular else None,
         text_column=learned.get("text_column") if tabular else None,
         series_column=learned.get("series_column") if tabular else None,
         time_column=learned.get("time_column") if tabular else None,

@@ -108,6 +108,17 @@ class _Columns:
         }
 
 
+def is_plain(source: str) -> bool:
+    """Whether a source has no columns of which one could be named as the target."""
+    if source in NAMED or Path(source).suffix.lower() in (TEXT, *READ_FILES[-3:]):
+        return True
+    from headstart.data.idx import is_idx_folder
+    from headstart.data.words import conll_files
+
+    path = Path(source).expanduser()
+    return path.is_dir() and (is_idx_folder(path) or bool(conll_files(path)))
+
+
 def _existing(source: str) -> Path:
     try:
         path = Path(source).expanduser()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,8 @@ from headstart.export.base import Asked, Format, Work, require
 from headstart.export.graph import OUTPUTS, Graph, describe
 from headstart.runs.atomic import MARK
 from headstart.runs.folder import RunFolder
-from headstart.workflows.answer import open_for
-from headstart.workflows.config import DataConfig
+from headstart.workflows.answer import open_for, own_data
 from headstart.workflows.loaded import LoadedRun
-from headstart.workflows.request import config_of
 
 CHECKED = 256  # samples on which what was written is compared with the run
 JUDGED = 2_000  # labelled samples on which the loss of a quantised graph is measured
@@ -123,10 +121,9 @@ def _check_place(request: Request, name: str, form: type[Format]) -> None:
 
 def _real(run: LoadedRun, request: Request) -> Samples:
     """Real samples, the test split's where there is one: export chooses nothing by them."""
-    path = request.data or run.config.get("data", {}).get("path", "")
-    own = {k: v for k, v in run.config.get("data", {}).items() if k != "path"}
+    own = own_data(run)
     try:
-        dataset = open_for(run, config_of(DataConfig, {**own, "path": path}))
+        dataset = open_for(run, replace(own, path=request.data or own.path))
     except UserError as error:
         raise UserError(
             f"an export is compared with the run on real samples, and these cannot be read:"
@@ -136,7 +133,15 @@ def _real(run: LoadedRun, request: Request) -> Samples:
         ) from error
     samples = dataset.splits["test" if "test" in dataset.splits else "train"]
     some = np.random.default_rng(0).permutation(len(samples))[: max(JUDGED, request.samples)]
-    return samples.take(np.sort(some))
+    return _readable(run, samples.take(np.sort(some)))
+
+
+def _readable(run: LoadedRun, samples: Samples) -> Samples:
+    """Those that can be read, where the run was told to leave damaged ones out."""
+    if own_data(run).on_bad != "skip":
+        return samples
+    bad = run.modality.tensor(samples, on_bad="skip")[1]
+    return samples.take(np.setdiff1d(np.arange(len(samples)), bad))
 
 
 def _wanted(run: LoadedRun, graph: Graph, samples: Samples) -> dict[str, NDArray[Any]]:
@@ -182,10 +187,10 @@ def _quantised(
     from headstart.export import quantise
     from headstart.export.onnx import session
 
-    data = config_of(DataConfig, run.config["data"])
-    learned = open_for(run, data).train
+    learned = open_for(run, own_data(run)).train
     some = np.sort(np.random.default_rng(0).permutation(len(learned))[: quantise.CALIBRATION])
-    how = quantise.quantise(path, work.graph.door.raw(learned.take(some)).numpy())
+    calibrating = _readable(run, learned.take(some))
+    how = quantise.quantise(path, work.graph.door.raw(calibrating).numpy())
     say(f"quantised: {how}")
     judged = samples.take(np.flatnonzero(samples.has_label))
     after = session(path)

@@ -21,10 +21,8 @@ from headstart.modalities.base import Drawn, Windowed
 from headstart.report import answers, curves, facts, hover, lines, maps, pictures
 from headstart.report.page import Passage, Plot, write_page
 from headstart.types import Batch
-from headstart.workflows.answer import open_for
-from headstart.workflows.config import DataConfig
+from headstart.workflows.answer import open_for, own_data
 from headstart.workflows.loaded import LoadedRun, load_run
-from headstart.workflows.request import config_of
 from headstart.workflows.sheets import brightness
 
 MOST = 2_000  # samples that are drawn or mapped
@@ -49,7 +47,7 @@ def build(path: str | Path, *, device: str = "auto", dataset: Dataset | None = N
     known: list[tuple[str, str]] = []
     texts: list[Passage | None] = []
     try:
-        dataset = dataset or open_for(run, config_of(DataConfig, run.config["data"]))
+        dataset = dataset or open_for(run, own_data(run))
         x, samples = _test(run, dataset)
     except UserError as error:
         missing = f"The data could not be read again, so there are no pictures here: {error}"

@@ -23,10 +23,8 @@ from headstart.modalities.series import Series
 from headstart.modalities.text import Text
 from headstart.serve.showing import Shown, show
 from headstart.tasks.classification import Classification
-from headstart.workflows.answer import open_for
-from headstart.workflows.config import DataConfig
+from headstart.workflows.answer import open_for, own_data
 from headstart.workflows.loaded import LoadedRun
-from headstart.workflows.request import config_of
 
 PARTS = 9  # along each side of a picture
 SLICES = 32  # of a sound or a series
@@ -48,8 +46,7 @@ class Memory:
         Raises:
             UserError: the data the run learned from cannot be read any more.
         """
-        data = config_of(DataConfig, run.config.get("data", {}))
-        train = open_for(run, data).train
+        train = open_for(run, own_data(run)).train
         some = np.sort(np.random.default_rng(0).permutation(len(train))[:most])
         samples = train.take(some)
         x, bad = run.modality.tensor(samples, on_bad="skip")

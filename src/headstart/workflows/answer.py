@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from headstart.data.dataset import Dataset, Kind, Samples
 from headstart.data.inputs import open_inputs
+from headstart.data.sources import FILES, is_plain
+from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.modalities.base import Windowed
 from headstart.runs.atomic import write_text, write_with
-from headstart.settings import Faults, resolve
 from headstart.tasks.frames import joined
-from headstart.workflows import assemble
+from headstart.workflows import assemble, origin
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import CHUNK, LoadedRun
@@ -55,19 +56,23 @@ def evaluate(
 ) -> dict[str, Any]:
     """The task's figures on labelled samples; the objective's losses for a pre-training run.
 
-    The test split is taken where there is one. On the very source the run was trained on, the
+    The test split is taken where there is one. On the very samples the run was trained on, the
     split that was set apart then is made again; any other source without splits counts whole.
     copies: weakly augmented ones of each sample, over which and itself answers are averaged.
     dataset: samples in memory; by default those that `data` names.
+
+    Returns: with `warning` where samples that the run learned from are among these.
 
     Raises:
         UserError: the data do not suit the run, have no labels, or have a class it never saw.
     """
     _check_copies(run, copies)
     if dataset is None:
-        dataset = open_for(run, data)
+        dataset, own = _opened(run, data, judged=run.task is not None)
     else:
         _check_kind(run, dataset.kind, dataset.source)
+        cut = _cut_as_learned(run, dataset)
+        dataset, own = cut or dataset, cut is not None
     name = split or ("test" if "test" in dataset.splits else "train")
     if name not in dataset.splits:
         raise UserError(
@@ -76,6 +81,7 @@ def evaluate(
     if split is None and name == "train":
         say(f"{data.path} has no test split: all its samples are taken")
     samples = dataset.splits[name]
+    warning = None if own and name == "test" else _flattered(run, samples, f"{data.path} ({name})")
     if run.task is not None:
         samples = samples.take(np.flatnonzero(samples.has_label))
         if run.task.framewise:
@@ -91,6 +97,8 @@ def evaluate(
         modality = modality.by_window()
     with Supply({name: samples}, modality, data, seed=0, batch_size=CHUNK, say=say) as supply:
         found: dict[str, Any] = {"data": data.path, "split": name}
+        if warning is not None:
+            found["warning"] = warning
         parts = (x for x, _ in supply.loaders[name].in_order(CHUNK))
         if run.task is None:
             figures = _losses(run, parts)
@@ -188,40 +196,100 @@ def _as_text(values: NDArray[Any]) -> list[str]:
 
 
 def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
-    """The data set; its splits as the run made them, if it is the one the run learned from."""
-    faults = Faults()
-    learned = resolve(DataConfig, run.config.get("data", {}), faults, "data")
-    faults.raise_if_any()
-    assert learned is not None
-    if run.modality.state()["modality"] == "series":
-        data = _as_learned(data, learned)
-    if _same(data.path, learned.path):
+    """The data set, read as the run's was where nothing else is said.
+
+    Its splits are as the run made them, if it is what the run learned from.
+    """
+    return _opened(run, data, judged=False)[0]
+
+
+def own_data(run: LoadedRun) -> DataConfig:
+    """What the run learned from, its paths as they are from any folder."""
+    return origin.learned_from(run.config, run.result)
+
+
+def _opened(run: LoadedRun, data: DataConfig, *, judged: bool) -> tuple[Dataset, bool]:
+    """As `open_for`, and whether these are the samples the run learned from, cut as it cut them.
+
+    judged: whether answers are to be compared with targets, which must be there then.
+    """
+    learned = own_data(run)
+    if run.modality.state()["modality"] == "series":  # which a modality's name may have said
+        learned = replace(learned, kind="series")
+    if own := _same(data.path, learned.path):
         given = {name: value for name, value in vars(data).items() if value is not None}
+        if data.layout == "auto":
+            given["layout"] = learned.layout
         # The split that was made then is made again, whatever seed the question comes with.
         same = {**vars(learned), **given, "split_seed": learned.split_seed}
         dataset = assemble.open_data(DataConfig(**same), labels=run.task is not None)
     else:
-        named = data.target or (learned.target if _columns(run) else None)
-        dataset = assemble.open_source(replace(data, target=data.target or named))
+        dataset = _other(_as_learned(data, learned), data, judged=judged)
+        cut = _cut_as_learned(run, dataset)
+        dataset, own = cut or dataset, cut is not None
     _check_kind(run, dataset.kind, data.path)
-    return dataset
+    return dataset, own
 
 
 def _as_learned(data: DataConfig, learned: DataConfig) -> DataConfig:
-    """Series are read as those that were learned from, where nothing else is said."""
-    return replace(
-        data,
-        kind="series",
-        target=data.target or learned.target,
-        series_column=data.series_column or learned.series_column,
-        time_column=data.time_column or learned.time_column,
-        layout=learned.layout if data.layout == "auto" else data.layout,
+    """Other data are read as those that were learned from, in what applies to such a source."""
+    path = Path(data.path).expanduser()
+    kept: dict[str, Any] = {}
+    columns = ("text_column", "file_column", "series_column", "time_column", "group")
+    if path.suffix.lower() in FILES:
+        kept = {name: getattr(learned, name) for name in (*columns, "kind")}
+    elif path.suffix.lower() == ".npz":
+        kept = {"kind": learned.kind}
+    if not is_plain(data.path):
+        kept["target"] = learned.target
+    if learned.kind == "series":
+        kept["kind"] = "series"
+    if data.layout == "auto":
+        kept["layout"] = learned.layout
+    unsaid = {n: v for n, v in kept.items() if n == "layout" or getattr(data, n) is None}
+    return replace(data, **unsaid)
+
+
+def _other(data: DataConfig, asked: DataConfig, *, judged: bool) -> Dataset:
+    """Data that a run did not learn from.
+
+    They need not tell what belongs together, nor targets where nothing is judged by them, unless
+    somebody asked for it.
+    """
+    spare = ["group"] if judged else ["group", "target"]
+    spare = [n for n in spare if getattr(asked, n) is None and getattr(data, n) is not None]
+    for name in spare:
+        try:
+            return assemble.open_source(data)
+        except UserError:  # of something else it is raised again
+            data = replace(data, **{name: None})  # type: ignore[arg-type]
+    return assemble.open_source(data)
+
+
+def _cut_as_learned(run: LoadedRun, dataset: Dataset) -> Dataset | None:
+    """Samples that the run learned from, found at another place, cut as they were then.
+
+    None if they are others: the cut would not have all that is known of train in train.
+    """
+    columns = origin.columns_of(run.modality)
+    if "test" in dataset.splits or len(dataset.train) < 5:
+        return None
+    if not origin.found_again(run.result, dataset.train, columns):
+        return None
+    made = ensure_test(dataset, own_data(run).split_seed)
+    shares = [origin.found_again(run.result, made.splits[n], columns) for n in ("train", "test")]
+    return made if shares == [1.0, 0.0] else None
+
+
+def _flattered(run: LoadedRun, samples: Samples, what: str) -> str | None:
+    """A warning where samples that the run learned from are to be judged by."""
+    share = origin.found_again(run.result, samples, origin.columns_of(run.modality))
+    if share is None or share < origin.SHARE:
+        return None
+    return (
+        f"{share:.0%} of the training samples that were looked at are among {what}: the run knows"
+        " their answers, and the figures flatter it. Judge by samples that it never saw."
     )
-
-
-def _columns(run: LoadedRun) -> Sequence[str]:
-    """Names of the columns that a run on tables learned from."""
-    return [column.name for column in getattr(run.modality, "columns", ())]
 
 
 def _same(one: str, other: str) -> bool:
@@ -238,7 +306,9 @@ def _asked(
     """What `ask` says of all inputs `[N, ...]`, the readable ones, and names of the others."""
     own: Kind = run.modality.state()["modality"]
     learned = run.config.get("data")
-    samples, kind = open_inputs(inputs, split, own, learned, features=_columns(run))
+    samples, kind = open_inputs(
+        inputs, split, own, learned, features=origin.columns_of(run.modality)
+    )
     _check_kind(run, kind, str(inputs) if isinstance(inputs, str | Path) else "the input")
     data = config_of(DataConfig, {"on_bad": on_bad})
     with Supply({"input": samples}, run.modality, data, seed=0, batch_size=CHUNK) as supply:
@@ -257,7 +327,10 @@ def _check_copies(run: LoadedRun, copies: int) -> None:
 def _check_kind(run: LoadedRun, kind: Kind, what: str) -> None:
     own = run.modality.state()["modality"]
     if kind != own:
-        raise UserError(f"{run.folder.path} learned from data of kind '{own}'; {what} is '{kind}'.")
+        hints = ["If it has a column of texts, name it: --text-column."] if own == "text" else []
+        raise UserError(
+            f"{run.folder.path} learned from data of kind '{own}'; {what} is '{kind}'.", *hints
+        )
 
 
 @torch.no_grad()

@@ -35,6 +35,7 @@ from headstart.workflows.calibrating import calibrated
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.neighbourhood import neighbourhood
 from headstart.workflows.onlookers import onlookers
+from headstart.workflows.origin import source_of
 from headstart.workflows.pupils import Pupil, Ways, pupil_for, ways
 from headstart.workflows.room import with_room
 from headstart.workflows.sets import REST, cut_sets, labelled_train, word_by_word
@@ -142,6 +143,7 @@ def finetune(
     against, winner = against_baselines(config, splits, parts.modality, task, scores, say=say)
     result = {
         **_about(config, parts),
+        "source": source_of(config.data, dataset, parts.modality),
         **engine.summary(),
         "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in pupil.network.parameters()),

@@ -27,6 +27,7 @@ from headstart.workflows.assemble import Component, Say
 from headstart.workflows.bakeoff import AutoConfig, BakeOff, bake_off
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.onlookers import looked_at, onlookers, probe_for
+from headstart.workflows.origin import source_of
 from headstart.workflows.sheets import Sheets
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import save_model
@@ -129,6 +130,7 @@ def pretrain(
         "objective": objective.name,
         "backbone": backbone.name,
         "data": config.data.path,
+        "source": source_of(config.data, dataset, fitted),
         **engine.summary(),
         "wall_seconds": time.monotonic() - around.begun,
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
