@@ -69,6 +69,16 @@ def test_it_does_not_help():
     assert said["headline"].startswith("Pre-training by vicreg does not help here: with 100 labels")
 
 
+def test_a_gain_that_few_draws_cannot_show_is_not_called_none():
+    two = {n: vs[:2] for n, vs in SCRATCH.items()}
+    said = verdict(found({**two, 100: [0.03, 0.09]}, scratch=two))
+    assert not said["helps"]
+    assert said["headline"].startswith(
+        "Pre-training by vicreg is not shown to help here: with 100 labels"
+    )
+    assert "more draws" in said["headline"]
+
+
 def test_it_harms():
     worse = {100: [0.3, 0.303, 0.297], 1_000: [0.14, 0.141, 0.139], 3_000: [0.12, 0.121, 0.119]}
     worse = {n: [v + 0.001 * i for i, v in enumerate(vs)] for n, vs in worse.items()}

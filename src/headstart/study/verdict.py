@@ -2,7 +2,9 @@
 
 A difference is said to be one where the paired t test over draws, corrected by Holm for all
 fine-tuned comparisons of the study, puts it below 5 %. Everything else 'makes no difference that
-so many draws could show': never more than that. What is read off means alone is said to be so.
+so many draws could show': never more than that. Where the mean is better by a share worth having,
+'does not help' would be more than is known: it is not shown to help, and more draws could tell.
+What is read off means alone is said to be so.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any, Literal
 from headstart.study.figures import in_words, kind_of, probability
 
 ALPHA = 0.05
+WORTH_HAVING = 0.05  # of the figure from scratch; a mean gain of less is as good as none
 Outcome = Literal["helps", "hurts", "same", "untested"]
 
 
@@ -31,8 +34,12 @@ def verdict(found: dict[str, Any]) -> dict[str, Any]:
         headline = sentences.pop(0)
     elif all(o == "untested" for name in names for _, o in outcomes[name]):
         headline = "One draw of labels tells nothing about the others: no test was made."
+    elif len(names) == 1:
+        headline = sentences.pop(0)
+    elif any(_open(found, name, outcomes[name]) for name in names):
+        headline = "Pre-training is not shown to help here; more draws (--seeds) could tell."
     else:
-        headline = "Pre-training does not help here." if len(names) > 1 else sentences.pop(0)
+        headline = "Pre-training does not help here."
     sentences += [*_worths(found, ranked), *_probes(found, names), *_rivals(found)]
     return {
         "helps": bool(ranked),
@@ -83,6 +90,11 @@ def _about(found: dict[str, Any], name: str, outcomes: list[tuple[int, Outcome]]
         return f"Pre-training by {name}: {parts}."
     if not kinds & {"helps", "hurts"}:
         parts = "; ".join(_change(found, name, n, "same") for n, _ in outcomes)
+        if _open(found, name, outcomes):
+            return (
+                f"Pre-training by {name} is not shown to help here: {parts}. Its mean is better;"
+                " more draws (--seeds) could tell."
+            )
         return f"Pre-training by {name} does not help here: {parts}."
     if "helps" not in kinds:
         parts = "; ".join(_change(found, name, n, o) for n, o in outcomes if o == "hurts")
@@ -91,6 +103,14 @@ def _about(found: dict[str, Any], name: str, outcomes: list[tuple[int, Outcome]]
     if same := _stretches(outcomes):
         changes.append(f"{same} it makes no difference that {_draws(found)} could show")
     return f"Pre-training by {name} helps: {'; '.join(changes)}."
+
+
+def _open(found: dict[str, Any], name: str, outcomes: list[tuple[int, Outcome]]) -> bool:
+    """Whether some mean is better by what is worth having, though so few draws cannot show it."""
+    return any(
+        outcome == "same" and _relative_gain(found, name, labels) >= WORTH_HAVING
+        for labels, outcome in outcomes
+    )
 
 
 def _stretches(outcomes: list[tuple[int, Outcome]]) -> str:
@@ -133,14 +153,19 @@ def _draws(found: dict[str, Any], n: int | None = None) -> str:
 
 def _gain(found: dict[str, Any], name: str, outcomes: list[tuple[int, Outcome]]) -> float:
     """How large the change is where it helps, summed as a share of the twin's figure."""
-    total = 0.0
-    for labels, outcome in outcomes:
-        if outcome == "helps":
-            one = _comparison(found, name, _point(found, name, labels)["asked"])
-            method = next(m for m in found["methods"] if m["name"] == name)
-            base = abs(_point(found, method["twin"], labels)["mean"]) or 1.0
-            total += abs(one["difference"]) / base if one else 0.0
-    return total
+    helped = [labels for labels, outcome in outcomes if outcome == "helps"]
+    return sum(_relative_gain(found, name, labels) for labels in helped)
+
+
+def _relative_gain(found: dict[str, Any], name: str, labels: int) -> float:
+    """How much better the mean is than the twin's, as a share of that."""
+    one = _comparison(found, name, _point(found, name, labels)["asked"])
+    method = next(m for m in found["methods"] if m["name"] == name)
+    base = abs(_point(found, method["twin"], labels)["mean"]) or 1.0
+    if one is None:
+        return 0.0
+    better = -one["difference"] if found["smaller_is_better"] else one["difference"]
+    return float(better) / base
 
 
 def _worths(found: dict[str, Any], names: list[str]) -> list[str]:
