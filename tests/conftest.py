@@ -4,7 +4,12 @@ from pathlib import Path
 # Tests run side by side, one thread each: more would only wait for one another. Set before torch.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import hypothesis
 import pytest
+
+# A crowded machine is no fault of what is tested.
+hypothesis.settings.register_profile("headstart", deadline=None)
+hypothesis.settings.load_profile("headstart")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,7 +18,7 @@ def stack(widths, *, last):
     return nn.Sequential(*(layers if last else layers[:-1]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=6), st.booleans(), st.integers(1, 8))
 def test_outputs_and_all_gradients_are_those_of_the_modules(widths, last, batch):
     plain = stack(widths, last=last)

@@ -83,7 +83,7 @@ def test_values_that_are_not_numbers_are_refused(tmp_path):
         open_dataset(str(tmp_path / "a.npz"))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 30), st.integers(0, 10**6))
 def test_budgets_are_balanced_seeded_and_hold_their_validation(per_class, seed):
     samples = Samples(np.zeros((120, 2)), np.arange(120) % 3)

@@ -63,7 +63,7 @@ trees = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(trees)
 def test_any_tree_comes_back_to_the_last_bit(tmp_path_factory, tree):
     path = tmp_path_factory.mktemp("state") / "tree.safetensors"

@@ -79,7 +79,7 @@ def test_directions_are_divided_by_the_root_of_their_deviation():
     np.testing.assert_allclose((found @ found.T).numpy(), scores @ scores.T, atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(2, 6))
 def test_evened_answers_have_the_shares_asked_for(seed, classes):
     generator = torch.Generator().manual_seed(seed)
