@@ -82,7 +82,23 @@ class Taught(Learner):
             mine.lerp_(own, 1 - self.momentum)
 
 
+class Astray(Learner):
+    """Spoils the weights of its encoder: a training that diverges."""
+
+    class Config(Settings):
+        """None."""
+
+    def __init__(self, config, encoder, spec):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, batch, *, player, progress):
+        next(self.encoder.parameters()).data.fill_(torch.inf)
+        return Step.sum(len(batch), size=self.encoder(batch).pooled.square().mean())
+
+
 ROWS = {
     "two-players": ("learners:TwoPlayers", "a generator and a discriminator"),
     "taught": ("learners:Taught", "a student and its moving average"),
+    "astray": ("learners:Astray", "spoils itself"),
 }

@@ -22,6 +22,10 @@ class UserError(Exception):
         return "\n".join([self.message, *self.hints])
 
 
+class DivergedError(UserError):
+    """Training went astray: with other settings, or another objective, it need not."""
+
+
 class InterruptedRunError(Exception):
     """A signal ended a run after its checkpoint was saved; exit code 128 + the signal's number."""
 

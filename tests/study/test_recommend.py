@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 import headstart as hs
+from headstart import objectives
 from headstart.cli import main
 from headstart.study import recommend as study
 from headstart.workflows.bakeoff import BakeOff, Tried
 from headstart.workflows.config import DataConfig
+from learners import ROWS
 
 
 @pytest.fixture
@@ -40,6 +43,16 @@ def test_pictures(tmp_path, capsys, short):
     run = hs.pretrain("digits", config=file, steps=3, out=tmp_path / "run")
     assert run.result["objective"] == found["objective"]
     assert file.read_text().startswith("# Objective")
+
+
+def test_a_try_that_diverges_is_left_out_with_its_reason(monkeypatch):
+    monkeypatch.setattr(study, "CANDIDATES", {"image": ("astray",)})
+    with patch.dict(objectives.table._own, ROWS):
+        found = study.recommend(DataConfig(path="digits"), minutes=0.07)
+    astray, _ = found.tried["tried"]
+    assert found.objective == "autoencoder"
+    assert astray["score"] is None
+    assert "training diverged" in astray["why"]
 
 
 def tries(**steps):

@@ -1,6 +1,7 @@
 """`--objective auto`: what judges, what is tried, and that the best goes on with what is left."""
 
 import json
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -8,11 +9,13 @@ import torch
 from sklearn.datasets import make_classification
 
 import headstart as hs
+from headstart import objectives
 from headstart.cli import main
 from headstart.training.probes import cross_validated
 from headstart.workflows import bakeoff
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.request import config_of
+from learners import ROWS
 
 SHORT = {"candidates": ["autoencoder", "vicreg", "masked"], "share": 0.5}
 
@@ -43,6 +46,35 @@ def test_the_best_goes_on_with_the_steps_that_are_left(auto):
     assert found["chosen"] == max(scores, key=scores.get) == auto.result["objective"]
     assert auto.result["steps"] == 50
     assert auto.result["labels_probed"] == found["labels"] == 0
+
+
+def test_one_that_diverges_is_left_out_with_its_reason(tmp_path):
+    objective = {"name": "auto", "candidates": ["astray", "autoencoder"], "share": 0.5}
+    with patch.dict(objectives.table._own, ROWS):
+        run = hs.pretrain("digits", objective=objective, steps=160, backbone="mlp", out=tmp_path)
+    astray, sound = run.result["bakeoff"]["tried"]
+    assert run.result["objective"] == "autoencoder"
+    assert astray["score"] is None
+    assert astray["steps"] == 20
+    assert "training diverged" in astray["why"]
+    assert 0 < sound["score"] <= 1
+
+
+@pytest.mark.parametrize(("steps", "why"), [(160, "20 steps in a row"), (40, "is not finite")])
+def test_where_all_diverge_each_says_why(tmp_path, steps, why):
+    """In 10 steps no training is given up; its weights are of no use all the same."""
+    objective = {"name": "auto", "candidates": ["autoencoder", "vicreg"], "share": 0.5}
+    with pytest.raises(hs.UserError, match="none of the candidates could be trained") as caught:
+        hs.pretrain(
+            "digits", objective=objective, steps=steps, backbone="mlp", lr=1e30, probe=True,
+            out=tmp_path / "r",
+        )  # fmt: skip
+    first, second, advice = caught.value.hints
+    assert first.startswith("- autoencoder: training diverged")
+    assert why in first
+    assert second.startswith("- vicreg: training diverged")
+    assert "--lr" in advice
+    assert not (tmp_path / "r").exists()
 
 
 def test_its_settings_repeat_it_without_another_try(auto, tmp_path):

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from headstart import collectives
 from headstart.data.loader import Shuffled
-from headstart.errors import InterruptedRunError, UserError
+from headstart.errors import DivergedError, InterruptedRunError, UserError
 from headstart.modalities.base import frames_of
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
@@ -139,7 +139,8 @@ class Engine:
 
         Raises:
             InterruptedRunError: a signal came; the checkpoint is written.
-            UserError: training diverged, or the folder cannot be written.
+            DivergedError: the loss was not finite for many steps in a row.
+            UserError: the folder cannot be written.
         """
         self._started = time.monotonic()
         if resume:
@@ -323,7 +324,7 @@ class Engine:
             for watcher in self.watchers:
                 watcher.on_skip(batch, skipped[-1])
         if self.at.skipped_in_a_row >= PATIENCE_WITH_NAN:
-            raise UserError(
+            raise DivergedError(
                 f"training diverged: the loss or its gradient was not a number for"
                 f" {PATIENCE_WITH_NAN} steps in a row (up to step {self.at.step}).",
                 "No such step reached the weights. Use a lower --lr, or look for huge values with"

@@ -21,7 +21,7 @@ import torch
 from headstart import collectives, objectives
 from headstart.backbones.base import Backbone
 from headstart.data.loader import Loader
-from headstart.errors import UserError
+from headstart.errors import DivergedError, UserError
 from headstart.modalities.base import Modality
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
@@ -135,12 +135,13 @@ def bake_off(auto: AutoConfig, kitchen: Kitchen, whole: Duration, say: Say) -> B
     whole: how long all of them may take together.
 
     Raises:
-        UserError: none fits, or the time is too short.
+        UserError: none fits, none could be trained, or the time is too short.
     """
     results, fit = fitting(auto.candidates, kitchen)
     if not fit:
-        reasons = [f"- {t.objective}: {t.why}" for t in results]
-        raise UserError("none of the candidates fits these samples and this network.", *reasons)
+        raise UserError(
+            "none of the candidates fits these samples and this network.", *_reasons(results)
+        )
     each = _share_of(whole, len(fit))
     say(f"trying {', '.join(fit)}, {each} each, judged by {kitchen.judge.name}")
     if kitchen.judge.note:
@@ -148,11 +149,23 @@ def bake_off(auto: AutoConfig, kitchen: Kitchen, whole: Duration, say: Say) -> B
     for name in fit:
         result = tried(name, kitchen, each)
         results.append(result)
-        say(f"  {name}: {result.score:.3f} after {result.steps:,} steps, {result.seconds:.1f} s")
-    best = max((t for t in results if t.score is not None), key=lambda t: t.score or 0.0)
+        said = f"left out: {result.why}" if result.score is None else f"{result.score:.3f}"
+        say(f"  {name}: {said} after {result.steps:,} steps, {result.seconds:.1f} s")
+    judged = [t for t in results if t.score is not None]
+    if not judged:
+        raise UserError(
+            "none of the candidates could be trained on these samples.",
+            *_reasons(results),
+            "Look for huge values with `headstart inspect`, or use a lower --lr.",
+        )
+    best = max(judged, key=lambda t: t.score or 0.0)
     found = BakeOff(best.objective, kitchen.judge.name, kitchen.judge.labels, results)
     say(f"{found.chosen} goes on: the best by {found.judged_by}")
     return found
+
+
+def _reasons(left_out: Sequence[Tried]) -> list[str]:
+    return [f"- {t.objective}: {t.why}" for t in left_out]
 
 
 def fitting(names: Sequence[str], kitchen: Kitchen) -> tuple[list[Tried], list[str]]:
@@ -198,7 +211,7 @@ def _share_of(whole: Duration, parts: int) -> Duration:
 
 
 def tried(name: str, kitchen: Kitchen, length: Duration) -> Tried:
-    """Train one candidate, and judge it."""
+    """Train one candidate, and judge it; one that goes astray is left out."""
     begun = time.monotonic()
     learner = learner_for(name, kitchen)
     config = kitchen.config
@@ -217,15 +230,33 @@ def tried(name: str, kitchen: Kitchen, length: Duration) -> Tried:
         around=Around(begun),
     )
     ready = time.monotonic()
-    at = engine.fit()
+    score, why = None, ""
+    try:
+        engine.fit()  # all processes know the mean loss: they go astray together
+    except DivergedError as error:
+        why = error.message
     trained = time.monotonic() - ready
-    torch.default_generator.manual_seed(config.seed)
-    # Every process judges alike, on all samples; the first one's score decides: were they to differ
-    # by rounding, processes would go on with different objectives.
-    with collectives.apart():
-        score = kitchen.judge.score(learner.eval())
-    score = collectives.from_first(score if np.isfinite(score) else 0.0)
-    return Tried(name, at.step, time.monotonic() - begun, trained, score)
+    if not why:
+        torch.default_generator.manual_seed(config.seed)
+        score, why = _judged(kitchen.judge, learner)
+    return Tried(name, engine.at.step, time.monotonic() - begun, trained, score, why)
+
+
+def _judged(judge: Judge, learner: Learner) -> tuple[float | None, str]:
+    """A score, or why there is none.
+
+    Every process judges alike, on all samples; what the first one finds decides: were scores to
+    differ by rounding, processes would go on with different objectives.
+    """
+    found: tuple[float | None, str]
+    try:
+        with collectives.apart():
+            score = judge.score(learner.eval())
+        found = (score if np.isfinite(score) else 0.0), ""
+    except DivergedError as error:
+        found = None, error.message
+    first: tuple[float | None, str] = collectives.from_first(found)
+    return first
 
 
 def save(folder: RunFolder, found: BakeOff) -> None:

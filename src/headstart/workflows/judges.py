@@ -19,6 +19,7 @@ from torch import Tensor
 
 from headstart.data.dataset import Kind
 from headstart.data.loader import Loader
+from headstart.errors import DivergedError
 from headstart.modalities.base import Modality, Strength
 from headstart.parts.learner import Learner
 from headstart.training.embeddings import retrieval
@@ -103,9 +104,16 @@ def by_labels(modality: Modality, x: Tensor, targets: NDArray[Any], seed: int) -
 
 @torch.no_grad()
 def features(learner: Learner, x: Tensor) -> Tensor:
-    """Pooled features `[N, D]` of prepared samples."""
+    """Pooled features `[N, D]` of prepared samples.
+
+    Raises:
+        DivergedError: they are not finite.
+    """
     parts = [learner.encoder(Batch(part)).pooled for part in torch.split(x, CHUNK)]
-    return torch.cat(parts).float().cpu()
+    found = torch.cat(parts).float().cpu()
+    if not bool(torch.isfinite(found).all()):
+        raise DivergedError("training diverged: what the network makes of samples is not finite.")
+    return found
 
 
 def _target(rows: Tensor, column: int, spec: Spec) -> Tensor:
