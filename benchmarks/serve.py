@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
+BODY_SECONDS = 4.0
 
 
 @contextmanager
@@ -80,8 +81,8 @@ async def samples(port: int) -> list[Any]:
     for example in about["examples"]:
         if "picture" in example:
             found.append(example["picture"].partition(",")[2])
-        elif "text" in example:
-            found.append(example["text"])
+        elif name := next((n for n in ("text", "series", "sound") if n in example), None):
+            found.append(example[name])
         elif "row" in example:
             row = example["row"]
             names = {c["name"]: c for c in about["input"].get("columns", [])}
@@ -167,8 +168,6 @@ async def hostile(port: int) -> dict[str, str]:
         "another host's name": [b"GET /about HTTP/1.1\r\nHost: evil.example\r\n\r\n"],
         "a method that is not there": [b"BREW /predict HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"],
         "a path upwards": [b"GET /../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"],
-        "a slow body": [b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50\r\n\r\n",
-                        *[b"x"] * 3],
     }  # fmt: skip
     found: dict[str, str] = {}
     for name, parts in cases.items():
@@ -177,8 +176,6 @@ async def hostile(port: int) -> dict[str, str]:
             for part in parts:
                 writer.write(part)
                 await writer.drain()
-                if name == "a slow body":
-                    await asyncio.sleep(0.5)
         try:
             line = await asyncio.wait_for(reader.readline(), 30)
             found[name] = " ".join(line.decode("latin-1").split()[1:2]) or "closed"
@@ -191,6 +188,45 @@ async def hostile(port: int) -> dict[str, str]:
         writer.close()
     found["afterwards"] = (await get(port, "/health"))["status"]
     return found
+
+
+async def slow(port: int, inputs: list[bytes], limit: float, many: int = 64) -> dict[str, Any]:
+    """So many clients that send a byte a second, of a body or of headers; what became of them, and
+    how fast others were answered meanwhile."""
+    head = f"POST /predict HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 500\r\n\r\n".encode()
+    ends: dict[str, Counter[str]] = {"a body": Counter(), "headers": Counter()}
+    took: list[float] = []
+
+    async def drip(kind: str) -> None:
+        reader, writer = await asyncio.open_connection(HOST, port)
+        begun = time.monotonic()
+        if kind == "a body":
+            writer.write(head)
+        answer = asyncio.ensure_future(reader.readline())
+        for byte in b"POST /predict HTTP/1.1\r\n" + b"x" * 100:
+            if answer.done() or time.monotonic() - begun > 10 * limit + 30:
+                break
+            with suppress(ConnectionError):
+                writer.write(bytes([byte]))
+            await asyncio.wait([answer], timeout=1.0)
+        ended = "kept" if not answer.done() else "closed"
+        if answer.done() and answer.exception() is None and answer.result():
+            ended = answer.result().decode("latin-1").split()[1]
+        answer.cancel()
+        ends[kind][ended] += 1
+        took.append(time.monotonic() - begun)
+        writer.close()
+
+    drips = [asyncio.ensure_future(drip(kind)) for kind in ends for _ in range(many)]
+    await asyncio.sleep(1.0)
+    meanwhile = await load(port, inputs, 4, limit)
+    await asyncio.gather(*drips)
+    return {
+        "clients": len(drips), **{kind: dict(ended) for kind, ended in ends.items()},
+        "ended after s": [round(min(took), 1), round(max(took), 1)],
+        "others meanwhile": meanwhile,
+        "afterwards": (await get(port, "/health"))["status"],
+    }  # fmt: skip
 
 
 def bomb() -> bytes:
@@ -209,7 +245,7 @@ def bomb() -> bytes:
 
 async def measure(options: argparse.Namespace) -> None:
     """Everything, service after service; each part is printed when it is done."""
-    with service(options.run, "--rate", "0", "--body-seconds", "2") as port:
+    with service(options.run, "--rate", "0", "--body-seconds", str(BODY_SECONDS)) as port:
         inputs = await samples(port)
         bodies = [post("/predict", json.dumps({"inputs": [one]}).encode()) for one in inputs]
         await load(port, bodies, 1, 1.0)  # warm
@@ -222,6 +258,7 @@ async def measure(options: argparse.Namespace) -> None:
         status, _, _ = await exchange(reader, writer, body)
         writer.close()
         show("hostile", {**found, "a picture of 4 thousand million pixels": str(status)})
+        show("a byte a second", await slow(port, bodies, BODY_SECONDS))
         if options.schemathesis:
             print(schemathesis(port), flush=True)
     many = post("/predict", json.dumps({"inputs": (inputs * 16)[:16]}).encode())

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 pytest.importorskip("fastapi")
@@ -184,6 +185,40 @@ def test_rows_of_numbers_are_shown_as_they_are_sent(tmp_path):
             said = client.post(f"/{route}", json={"inputs": [[1e300, 1.0, 1.0]]})
             assert said.status_code == 422
             assert "input 1 has no answer" in said.json()["error"]
+
+
+def test_series_and_recordings_of_train_can_be_tried(tmp_path):
+    """The page has what `predict` would be given: it is answered as the file is."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(3, 2, (24, 2, 12)).astype(np.float32), np.arange(24) % 2
+    x[0, 1, 4], x[::3, :, 9:] = np.nan, np.nan
+    np.savez(tmp_path / "courses.npz", series=x, y=y)
+    for i in range(16):
+        tone = np.sin(np.arange(1_600 + 100 * (i % 3)) * (0.2 + 0.3 * (i % 2))) / 3
+        soundfile.write(tmp_path / f"{i}.wav", tone + 0.01 * rng.normal(size=len(tone)), 8_000)
+    rows = "".join(f"{i}.wav,{('low', 'high')[i % 2]}\n" for i in range(16))
+    (tmp_path / "tones.csv").write_text(f"file,pitch\n{rows}")
+    for source, backbone, key in (
+        ("courses.npz", {"name": "tcn", "width": 8, "depth": 1}, "series"),
+        ("tones.csv", {"name": "audioconv", "widths": [4]}, "sound"),
+    ):
+        more = {} if key == "series" else {"target": "pitch"}
+        run = hs.finetune(
+            tmp_path / source, steps=2, out=tmp_path / key, backbone=backbone, **more
+        )  # fmt: skip
+        app = build(load_run(run.path), ServeConfig(neighbours=50))
+        with TestClient(app, base_url=HOME) as client:
+            shown = client.get("/about").json()["examples"]
+            sent = {"inputs": [one[key] for one in shown if one["course"]]}
+            said = client.post("/predict", json=sent).json()["predictions"]
+            if key == "sound":
+                wanted = run.predict([tmp_path / one["name"] for one in shown])
+            else:
+                wanted = run.predict(x[[int(one["name"].split()[-1]) for one in shown]])
+            chances = [row["probabilities"][str(wanted["label"][0])] for row in said]
+            assert chances == pytest.approx(
+                wanted[f"probability_{wanted['label'][0]}"].tolist(), abs=1e-3
+            )
 
 
 def test_numbers_that_no_column_holds_are_refused():

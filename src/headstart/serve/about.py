@@ -12,7 +12,7 @@ from headstart.modalities.series import Series
 from headstart.modalities.tabular import Table
 from headstart.modalities.text import Text
 from headstart.serve.explain import Memory
-from headstart.serve.showing import ink
+from headstart.serve.showing import ink, sent
 from headstart.workflows.loaded import LoadedRun
 
 TRIED = 6  # training samples that the page offers
@@ -30,7 +30,9 @@ def about(run: LoadedRun, memory: Memory | None, why: str) -> dict[str, Any]:
     if memory is not None:
         count = min(TRIED, len(memory.samples))
         chosen = some.choice(len(memory.samples), count, replace=False)
-        examples = [memory.shown(run, int(i)) for i in chosen]
+        examples = [
+            {**memory.shown(run, int(i)), **sent(run.modality, memory.x[int(i)])} for i in chosen
+        ]
     return {
         "headstart": __version__,
         "name": run.folder.path.name,

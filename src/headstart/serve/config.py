@@ -22,7 +22,9 @@ class ServeConfig(Settings):
         512, "samples that may wait for an answer; more are told to come back", least=1
     )
     batch: int = setting(64, "samples that are answered together at most", least=1)
-    body_seconds: float = setting(10.0, "that a request's body may take to arrive", above=0)
+    body_seconds: float = setting(
+        10.0, "that a request's headers, then its body, may take to arrive", above=0
+    )
     answer_seconds: float = setting(30.0, "after which a request is given up", above=0)
     neighbours: int = setting(
         5000, "training samples among which the nearest are looked for", least=0

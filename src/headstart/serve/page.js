@@ -294,7 +294,10 @@ function forNumbers(input, series) {
     if (lines.flat().some((v) => Number.isNaN(v))) return problem(new Error("One of these is no number."));
     askJson(series ? lines : lines.flat());
   });
-  form.fill = (row) => { area.value = Object.values(row).join(", "); form.requestSubmit(); };
+  form.fill = (row) => {
+    area.value = series ? row.map((channel) => channel.map((v) => (v === null ? "nan" : v)).join(", ")).join("\n") : Object.values(row).join(", ");
+    form.requestSubmit();
+  };
   return [form];
 }
 
@@ -344,7 +347,7 @@ function wav(parts, rate) {
 // ---- the page
 
 function examples(form) {
-  const usable = about.examples.filter((one) => one.picture || one.text || (one.row && form && form.fill));
+  const usable = about.examples.filter((one) => one.picture || one.text || one.sound || ((one.row || one.series) && form && form.fill));
   if (!usable.length) return;
   const wide = !usable[0].picture;
   if (wide) at("examples").classList.add("wide");
@@ -352,9 +355,11 @@ function examples(form) {
     const take = () => {
       if (one.picture) return askJson(one.picture);
       if (one.text) { at("text").value = one.text; return askJson(one.text); }
-      return form.fill(one.row);
+      if (one.sound) return askJson(one.sound);
+      return form.fill(one.series || one.row);
     };
-    at("examples").append(make("li", {}, make("button", { type: "button", class: "tile", onclick: take }, ...tile(one, false))));
+    const heard = one.sound ? make("audio", { controls: true, preload: "none", src: `data:audio/wav;base64,${one.sound}`, "aria-label": `listen to ${one.name}` }) : null;
+    at("examples").append(make("li", {}, make("button", { type: "button", class: "tile", onclick: take }, ...tile(one, false)), heard));
   }
   at("examples-box").hidden = false;
 }

@@ -10,6 +10,7 @@ import uvicorn
 from headstart.errors import UserError
 from headstart.serve.app import build
 from headstart.serve.config import ServeConfig
+from headstart.serve.patience import patient
 from headstart.workflows.loaded import LoadedRun
 
 MOST_PIXELS = 40_000_000  # of a picture: decoding a larger one would take too much memory
@@ -43,6 +44,7 @@ def _listen(
         uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
             timeout_keep_alive=10, timeout_graceful_shutdown=30, lifespan="on",
+            http=patient(config.body_seconds), ws="none",
         )
     )  # fmt: skip
     server.run(sockets=[listening])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+import wave
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,14 @@ import torch
 from PIL import Image as Pillow
 from torch import Tensor
 
+from headstart.data.hearing import HEAD, lengths
 from headstart.modalities.image import Image
 from headstart.modalities.series import Series
 from headstart.modalities.text import Text
 
 Shown = dict[str, Any]
 POINTS = 200  # of a course
+MOST_SENT = 200_000  # numbers of a series or a sound that the page offers to try
 
 
 def show(modality: Any, x: Tensor, raw: Any = None) -> Shown:
@@ -36,6 +40,36 @@ def show(modality: Any, x: Tensor, raw: Any = None) -> Shown:
         length = int(modality.reading.window * modality.reading.windows)
         return {"course": course(x[-length:].float() / 32_768)}
     return {"row": {f"column {i + 1}": round(v, 4) for i, v in enumerate(x.tolist())}}
+
+
+def sent(modality: Any, x: Tensor) -> Shown:
+    """A compact sample as a request may hold it, where `show` draws its course alone: `series`,
+    a list of channels, or `sound`, a WAV file in base64. Nothing of one that is very large."""
+    if isinstance(modality, Series):
+        known = x.isfinite().any(dim=0).nonzero()
+        if x.numel() > MOST_SENT or len(known) == 0:
+            return {}
+        rows = x[:, : int(known[-1]) + 1].tolist()
+        return {
+            "series": [
+                [float(f"{v:.6g}") if math.isfinite(v) else None for v in row] for row in rows
+            ]
+        }
+    if not hasattr(modality, "reading"):
+        return {}
+    length = int(lengths(x[None].long())[0])
+    return {"sound": wav(x[HEAD : HEAD + length], modality.reading.rate)} if length else {}
+
+
+def wav(x: Tensor, rate: int) -> str:
+    """`int16 [L]` as a WAV file in base64."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as made:
+        made.setnchannels(1)
+        made.setsampwidth(2)
+        made.setframerate(rate)
+        made.writeframes(x.numpy().astype("<i2").tobytes())
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def png(x: Tensor) -> str:
