@@ -11,7 +11,7 @@ import headstart as hs
 from headstart import backbones, modalities
 from headstart.data.dataset import Samples
 from headstart.data.files import of_paths
-from headstart.data.recordings import HEAD
+from headstart.data.hearing import HEAD
 from headstart.settings import Faults
 from headstart.types import Batch
 from headstart.workflows import assemble

@@ -9,8 +9,9 @@ from headstart.data.audit import audit
 from headstart.data.budget import choose
 from headstart.data.dataset import Samples
 from headstart.data.files import Range, Unreadable
+from headstart.data.hearing import HEAD, LEVEL, lengths
 from headstart.data.inputs import open_inputs
-from headstart.data.recordings import HEAD, decode, lengths, probe
+from headstart.data.recordings import decode, probe
 from headstart.data.sources import open_dataset
 from headstart.data.splits import cut, ensure_test
 from headstart.errors import UserError
@@ -69,7 +70,7 @@ def test_loudness_is_made_equal_and_silence_at_the_ends_is_cut(tmp_path):
     soundfile.write(tmp_path / "a.wav", padded, 8_000, subtype="PCM_24")
     made = wave_of(decode(tmp_path / "a.wav", **{**PLAIN, "level": True, "trim": 40.0}))
     assert len(quiet) <= len(made) <= len(quiet) + 400
-    assert np.sqrt((made[200:3_000] ** 2).mean()) == pytest.approx(recordings.LEVEL, rel=0.05)
+    assert np.sqrt((made[200:3_000] ** 2).mean()) == pytest.approx(LEVEL, rel=0.05)
 
 
 def test_a_long_recording_is_read_window_by_window(tmp_path, monkeypatch):

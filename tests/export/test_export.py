@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -9,6 +10,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 from safetensors import safe_open
@@ -20,21 +22,26 @@ import texts
 from headstart import backbones, tasks
 from headstart.cli import main
 from headstart.data.dataset import Samples
+from headstart.data.sources import open_dataset
 from headstart.data.texts import as_array
 from headstart.errors import UserError
 from headstart.export import write
 from headstart.export.base import Work
+from headstart.export.doors import Sounds, door_of
 from headstart.export.graph import Graph, describe
 from headstart.export.onnx import Onnx
 from headstart.export.text_files import whole
 from headstart.export.transformers import Transformers
 from headstart.export.weights import read
 from headstart.export.write import _beside
+from headstart.modalities.audio import Audio, AudioConfig
 from headstart.modalities.numeric import Numeric, NumericConfig
+from headstart.modalities.series import Series, SeriesConfig
 from headstart.types import Batch
 from headstart.workflows.loaded import load_run
 from samples import backbone as small
 from samples import config_of
+from sounds import tones
 
 ALONE = """
 import sys
@@ -81,6 +88,28 @@ def test_eight_bits_are_a_quarter_and_their_cost_is_measured(onnx, model_run, tm
     raw = Graph.of(run).door.raw(samples).numpy()
     assert "training samples" in quantise(copy, raw[:64])
     assert copy.stat().st_size < 0.5 * out.stat().st_size
+
+
+def test_eight_bits_leave_the_map_of_pitches_exact(tmp_path):
+    """It once was quantised as convolutions are, and recordings became noise."""
+    pytest.importorskip("onnxscript")
+    from headstart.export.onnx import session
+    from headstart.export.quantise import quantise
+
+    train = open_dataset(str(tones(tmp_path / "tones", 6))).splits["train"]
+    modality = Audio.fit(train, AudioConfig(mels=16))
+    table = backbones.table.load("audioconv")
+    torch.manual_seed(0)
+    graph = Graph(modality, table(table.Config(widths=[4, 8]), modality.spec), None)
+    raw = graph.door.raw(train)
+    state = modality.state()
+    path = tmp_path / "tones.onnx"
+    Onnx.write(path, Work(graph, raw, describe(state, {}, graph), state, {}))
+    wanted = session(path)(raw.numpy())["features"]
+    assert quantise(path, raw.numpy()).startswith("int8, static")
+    found = session(path)(raw.numpy())["features"]
+    spread = wanted - wanted.mean(0)
+    assert np.corrcoef((found - wanted.mean(0)).ravel(), spread.ravel())[0, 1] > 0.95
 
 
 def test_a_pretrained_run_gives_its_features_as_a_program(encoder_run, tmp_path):
@@ -320,6 +349,50 @@ def test_the_scripts_tables_are_the_modalitys():
         "size": np.append(size, [7, 2]),
     })  # fmt: skip
     assert np.allclose(model.table(rows), modality.tensor(Samples(more))[0], atol=1e-6)
+
+
+def test_the_script_reads_recordings_as_the_run_does(tmp_path, monkeypatch):
+    """Of other rates, too long, stereo, with silence; the file it reads with is a copy of ours."""
+    rng = np.random.default_rng(0)
+    for i, (rate, seconds) in enumerate([(8_000, 0.4), (8_000, 0.5), (11_025, 0.5), (16_000, 3)]):
+        time = np.arange(round(rate * seconds)) / rate
+        wave = np.sin(600 * (i + 1) * time) * (time > 0.1) / 4 + 1e-4 * rng.normal(size=len(time))
+        soundfile.write(tmp_path / f"{i}.wav", np.stack([wave, wave / 2], 1)[:, : 1 + i % 2], rate)
+    (tmp_path / "list.csv").write_text("file,y\n" + "".join(f"{i}.wav,{i % 2}\n" for i in range(4)))
+    train = open_dataset(str(tmp_path / "list.csv"), target="y").splits["train"]
+    wanted = {}
+    for windows in (1, 2):
+        modality = Audio.fit(train, AudioConfig(rate=8_000, window=0.4, windows=windows))
+        wanted[windows] = modality.tensor(train)[0], Sounds(modality).about()
+    copy = files("headstart.data").joinpath("hearing.py")
+    spec = spec_from_file_location("headstart_hearing", str(copy))
+    assert not re.search(r"^(from|import) headstart", copy.read_text(), re.MULTILINE)
+    monkeypatch.setitem(sys.modules, "headstart_hearing", module_from_spec(spec))
+    spec.loader.exec_module(sys.modules["headstart_hearing"])
+    script = _script()
+    for rows, about in wanted.values():
+        script.about, script.kind = {"input": json.loads(json.dumps(about))}, "audio"
+        names = [str(name) for name in train.inputs]
+        assert np.array_equal(script.read(names), rows.numpy())
+
+
+def test_the_scripts_series_are_the_modalitys(tmp_path):
+    x = np.random.default_rng(0).normal(size=(6, 2, 9)).astype(np.float32)
+    x[0, 1, 3], x[2:4, :, 7:] = np.nan, np.nan
+    modality = Series.fit(Samples(x), SeriesConfig())
+    script = _script()
+    script.kind = "series"
+    script.about = {"preprocessing": modality.state(), "input": door_of(modality).about()}
+    np.save(tmp_path / "x.npy", x[:, :, :8].astype(np.float64))
+    wanted = modality.tensor(Samples(x[:, :, :8]))[0].numpy()
+    found = script.read([str(tmp_path / "x.npy")])
+    assert np.array_equal(found, wanted, equal_nan=True)
+    assert found.dtype == np.float32
+    with pytest.raises(SystemExit, match="2 channels of at most 9 steps"):
+        script.series(x[:, 0])
+    script.about["preprocessing"] = {**modality.state(), "flagged": False}
+    with pytest.raises(SystemExit, match="missing"):
+        script.series(x)
 
 
 def test_the_map_of_pitches_is_a_graph_without_complex_numbers():

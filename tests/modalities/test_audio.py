@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 from headstart.backbones.audioconv import AudioConv, AudioConvConfig
-from headstart.data.recordings import as_row
+from headstart.data.hearing import as_row
 from headstart.data.sources import open_dataset
 from headstart.modalities.audio import Audio, AudioConfig
 from headstart.modalities.sound import AugmentConfig

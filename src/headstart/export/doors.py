@@ -14,12 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.data.dataset import Samples
-from headstart.data.recordings import HEAD
+from headstart.data.hearing import HEAD
 from headstart.modalities.audio import Audio
 from headstart.modalities.image import Image
 from headstart.modalities.numeric import Numeric
+from headstart.modalities.series import Series
 from headstart.modalities.tabular import Table
 from headstart.modalities.text import Text
+
+READING = ("rate", "window", "windows", "level", "trim")  # what `data.hearing.row` is told
 
 
 class Free(NamedTuple):
@@ -89,6 +92,21 @@ class Sounds(Door):
             "rate": reading.rate,
             "length": reading.window * reading.windows,
             "head": HEAD,
+            "reading": {n: getattr(reading, n) for n in READING},
+        }
+
+
+class Courses(Door):
+    """`float32 [B, C, T]` as measured, NaN where nothing was; normalised and filled inside."""
+
+    def about(self) -> dict[str, Any]:
+        """Channels and steps."""
+        modality = self.modality
+        missing = "NaN where nothing was measured" if modality.flagged else "none missing"
+        return {
+            "means": f"series as measured, {missing}; normalisation is inside",
+            "channels": len(modality.mean),
+            "length": modality.length,
         }
 
 
@@ -176,4 +194,6 @@ def door_of(modality: Any) -> Door:
         return Sounds(modality)
     if isinstance(modality, Table):
         return Columns(modality)
+    if isinstance(modality, Series):
+        return Courses(modality)
     return Pictures(modality) if isinstance(modality, Image) else Door(modality)

@@ -14,9 +14,11 @@ import numpy as np
 from headstart.errors import UserError
 from headstart.export.base import Asked, Work
 from headstart.export.onnx import Onnx
+from headstart.modalities.audio import Audio
 
 MODEL = "model.onnx"
 SHARED = "headstart_model.py"
+HEARING = "headstart_hearing.py"  # what `data.hearing` is called there
 
 
 class Script:
@@ -34,6 +36,9 @@ class Script:
         for name in (SHARED, cls.own):
             source = files("headstart.export").joinpath("templates", name)
             (path / name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+        if isinstance(work.graph.door.modality, Audio):
+            hearing = files("headstart.data").joinpath("hearing.py")
+            (path / HEARING).write_text(hearing.read_text(encoding="utf-8"), encoding="utf-8")
         if cls.own == Script.own:
             (path / cls.own).chmod(0o755)
 

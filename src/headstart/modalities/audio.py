@@ -19,7 +19,8 @@ from headstart.data import recordings
 from headstart.data.dataset import Samples
 from headstart.data.decoding import Decoding
 from headstart.data.files import Files, Unreadable
-from headstart.data.recordings import HEAD, LEVEL, Recording, lengths
+from headstart.data.hearing import HEAD, LEVEL, lengths
+from headstart.data.recordings import Recording
 from headstart.data.streamed import Reader, read_resident
 from headstart.errors import UserError
 from headstart.modalities.base import Strength

@@ -11,7 +11,7 @@ from headstart.backbones.base import Backbone
 from headstart.backbones.hub import networks
 from headstart.backbones.hub.choice import HubConfig
 from headstart.backbones.tokenwise import pool
-from headstart.data.recordings import LEVEL
+from headstart.data.hearing import LEVEL
 from headstart.data.snapshots import PREFIX
 from headstart.errors import UserError
 from headstart.settings import Settings

@@ -4,7 +4,7 @@
     model = Model()                 # the folder that this file lies in
     model(model.read(["new.png"]))  # outputs by name, each [N, ...]
 
-Pictures also need Pillow, texts `tokenizers`, recordings soundfile.
+Pictures also need Pillow, texts `tokenizers`, recordings soundfile (and SciPy to resample them).
 """
 
 import csv
@@ -16,6 +16,7 @@ import onnxruntime
 
 HERE = Path(__file__).resolve().parent
 TAIL = 3.0  # deviations that a number outside what was learned from may be out
+REAL = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
 class Model:
@@ -45,6 +46,7 @@ class Model:
     def __call__(self, raw, batch=64):
         """Raw samples [N, ...] -> outputs by name, each [N, ...]."""
         names = self.about["outputs"]
+        raw = np.asarray(raw, REAL.get(self.input.type))
         parts = [
             self.session.run(names, {self.input.name: raw[i : i + batch]})
             for i in range(0, len(raw), batch)
@@ -122,13 +124,51 @@ class Model:
                 codes.append(np.where(np.isnan(values), 0, 2))
         return np.array(numbers + codes, np.float32).T
 
+    def sounds(self, paths):
+        """Recordings -> int16 [N, 2 + L]."""
+        import soundfile
+        from headstart_hearing import row
+
+        found = []
+        for path in paths:
+            with soundfile.SoundFile(str(path)) as file:
+
+                def read(start, count, file=file):
+                    file.seek(start)
+                    return file.read(count, "float32", always_2d=True).mean(axis=1)
+
+                found.append(
+                    row(read, file.frames, file.samplerate, **self.about["input"]["reading"])
+                )
+        return np.stack(found)
+
+    def series(self, series):
+        """Arrays [C, T], or [T] where there is one channel -> float32 [N, C, T], NaN at the end."""
+        channels, length = (self.about["input"][name] for name in ("channels", "length"))
+        cuts, missing = (self.about["preprocessing"][name] for name in ("cuts", "flagged"))
+        found = np.full((len(series), channels, length), np.nan, np.float32)
+        for i, one in enumerate(series):
+            values = np.atleast_2d(np.asarray(one, np.float32))
+            if len(values) != channels or (values.shape[1] > length and not cuts):
+                raise SystemExit(
+                    f"series {i} is of {len(values)} channels, {values.shape[1]} steps;"
+                    f" {channels} channels of at most {length} steps were expected"
+                )
+            found[i, :, : values.shape[1]] = values[:, :length]
+        if np.isnan(found).any() and not missing:
+            raise SystemExit("values are missing, or steps; the model has learned of whole series")
+        return found
+
     def read(self, inputs):
-        """Files -> raw samples: pictures, .txt (a text a line), .csv, .npy (raw samples)."""
+        """Files -> raw samples: pictures, recordings, .txt (a text a line), .csv, .npy."""
         paths = [Path(one) for one in inputs]
         if paths[0].suffix == ".npy":
-            return np.load(paths[0])
+            raw = np.concatenate([np.load(path) for path in paths])
+            return self.series(raw) if self.kind == "series" else raw
         if self.kind == "image":
             return self.pictures(paths)
+        if self.kind == "audio":
+            return self.sounds(paths)
         if self.kind == "text":
             return self.texts(
                 line for p in paths for line in p.read_text("utf-8").splitlines() if line.strip()

@@ -6,7 +6,8 @@
     estimator.predict(X), estimator.predict_proba(X), estimator.transform(X)
 
 X: texts; rows as dicts or a DataFrame; pictures as [N, H, W], [N, H, W, C] or flat [N, F] of 0 to
-255; or raw samples as `model.onnx` takes them. It is fitted already: `fit` leaves it as it is.
+255; names of recordings; series as [N, C, T], or [N, T] of one channel; or raw samples as
+`model.onnx` takes them. It is fitted already: `fit` leaves it as it is.
 """
 
 from pathlib import Path
@@ -55,7 +56,11 @@ class _Exported(TransformerMixin, BaseEstimator):
             return model.texts(X)
         if len(X) and isinstance(X[0], dict):
             return model.table(X)
+        if model.kind == "series":
+            return model.series(X)
         x = np.asarray(X)
+        if model.kind == "audio" and x.dtype.kind in "UO":
+            return model.sounds(X)
         if model.kind != "image":
             return x
         channels, (height, width) = model.about["input"]["channels"], model.about["input"]["size"]

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Answers of a model that headstart exported, as CSV.
 
-    ./predict.py new/*.png > answers.csv       pictures
+    ./predict.py new/*.png > answers.csv       pictures; or recordings, new/*.wav
     ./predict.py new.txt                       texts, one a line
     ./predict.py new.csv                       a table
-    ./predict.py raw.npy --out answers.npz     raw samples, all outputs
+    ./predict.py raw.npy --out answers.npz     raw samples or series [N, C, T], all outputs
 
-Needs numpy and onnxruntime, Pillow for pictures, tokenizers for texts; no headstart, no PyTorch.
+Needs numpy and onnxruntime, Pillow for pictures, tokenizers for texts, soundfile for recordings; no
+headstart, no PyTorch.
 """
 
 import argparse

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from headstart.data.recordings import LEVEL
+from headstart.data.hearing import LEVEL
 from headstart.modalities.augment.draws import between, chance, rand, randn
 from headstart.modalities.sound.settings import Amounts
 
