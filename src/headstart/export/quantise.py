@@ -3,6 +3,7 @@
 Transformers and perceptrons are quantised dynamically (each batch finds its own range); networks
 of convolutions statically, QDQ, with ranges seen on training samples (Jacob et al., 2018,
 arXiv:1712.05877; https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
+What prepares samples stays as it is: in a map of pitches whole numbers would drown what is soft.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 CALIBRATION = 256  # training samples whose ranges are taken
 BATCH = 32
+SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 def quantise(path: Path, samples: NDArray[Any]) -> str:
@@ -33,7 +35,8 @@ def quantise(path: Path, samples: NDArray[Any]) -> str:
     model = onnx.load(path)
     kept = {prop.key: prop.value for prop in model.metadata_props}
     name = model.graph.input[0].name
-    convolutions = any(node.op_type == "Conv" for node in model.graph.node)
+    door = [node.name for node in model.graph.node if _of_door(node)]
+    convolutions = any(n.op_type == "Conv" and not _of_door(n) for n in model.graph.node)
     level = logging.root.level
     try:
         logging.root.setLevel(logging.ERROR)  # it logs advice on the root
@@ -44,12 +47,14 @@ def quantise(path: Path, samples: NDArray[Any]) -> str:
                 quantize_static(
                     str(ready), str(path), _Reader(name, samples), per_channel=True,
                     activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                    nodes_to_exclude=door,
                     extra_options={"ActivationSymmetric": False},
                 )  # fmt: skip
             else:
                 quantize_dynamic(
-                    str(ready), str(path), per_channel=True, weight_type=QuantType.QInt8
-                )
+                    str(ready), str(path), per_channel=True, weight_type=QuantType.QInt8,
+                    nodes_to_exclude=door,
+                )  # fmt: skip
     finally:
         logging.root.setLevel(level)
         ready.unlink(missing_ok=True)
@@ -58,6 +63,12 @@ def quantise(path: Path, samples: NDArray[Any]) -> str:
     onnx.save(made, path)
     how = f"static, ranges of {len(samples):,} training samples" if convolutions else "dynamic"
     return f"int8, {how}; {size:,} bytes before, {path.stat().st_size:,} after"
+
+
+def _of_door(node: Any) -> bool:
+    """Whether a node comes from the graph's door, by the scopes that the exporter notes down."""
+    scopes = {prop.key: prop.value for prop in node.metadata_props}.get(SCOPES, "")
+    return "'door'" in scopes
 
 
 class _Reader:
