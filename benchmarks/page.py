@@ -2,8 +2,9 @@
 
     python benchmarks/page.py RUN --out DIR [--file SAMPLE] [--chromium /usr/bin/chromium]
 
-On a run of digits every digit is drawn with the mouse; texts are typed, a form is filled, a file is
-chosen. Screenshots, light and dark, are left in DIR.
+On a run of digits every digit is drawn with the mouse; texts and series are typed, a form is
+filled, a file is chosen, and a recording is also played into the microphone. Screenshots, light,
+dark and as wide as a phone, are left in DIR.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ def arc(x: float, y: float, rx: float, ry: float, *turn: float) -> list[Any]:
     steps = [begin + (end - begin) * i / 16 for i in range(17)]
     return [(x + rx * math.cos(math.radians(a)), y + ry * math.sin(math.radians(a))) for a in steps]
 
+
+PATIENCE = 180_000  # milliseconds: the machine may be busy
 
 # Strokes of each digit in a unit square.
 DIGITS: dict[str, list[list[Any]]] = {
@@ -56,13 +59,20 @@ def draw(page: Page, strokes: list[list[Any]]) -> None:
 
 def answer(page: Page, ask: Any) -> str:
     """What the page says after `ask`."""
-    with page.expect_response("**/explain", timeout=60_000) as said:
+    with page.expect_response("**/explain", timeout=PATIENCE) as said:
         ask()
     if said.value.status != 200:
         return f"status {said.value.status}"
     page.wait_for_selector("#answer[aria-busy=false]")
     best = page.locator("#best")
     return best.inner_text() if best.count() else "features"
+
+
+def spoken(page: Page) -> None:
+    """So long that the file, which Chromium plays over and over, is heard."""
+    page.locator("#record").click()
+    page.wait_for_timeout(1_500)
+    page.locator("#record").click()
 
 
 def used(page: Page, about: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
@@ -78,6 +88,12 @@ def used(page: Page, about: dict[str, Any], options: argparse.Namespace) -> dict
         found["typed"] = answer(page, lambda: page.get_by_role("button", name="Ask").click())
     if page.locator("#row-form").count():
         found["empty form"] = answer(page, lambda: page.get_by_role("button", name="Ask").click())
+    if page.locator("#numbers").count():
+        page.fill("#numbers", "1, 2, many")
+        page.get_by_role("button", name="Ask").click()
+        found["no numbers"] = page.locator("#problem").inner_text()
+    if page.locator("#record").count() and options.file is not None:
+        found["spoken"] = answer(page, lambda: spoken(page))
     tiles = page.locator("#examples button")
     if tiles.count():
         found["a training sample"] = answer(page, tiles.first.click)
@@ -95,9 +111,14 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     name = Path(options.run).name
-    with service(options.run, "--rate", "0") as port, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=options.chromium)
+    heard = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    if options.file is not None and options.file.endswith(".wav"):
+        heard.append(f"--use-file-for-fake-audio-capture={Path(options.file).resolve()}")
+    patient = ["--rate", "0", "--answer-seconds", "180"]
+    with service(options.run, *patient) as port, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=options.chromium, args=heard)
         page = browser.new_page(viewport={"width": 1100, "height": 900})
+        page.set_default_timeout(PATIENCE)
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))

@@ -21,6 +21,7 @@ import headstart as hs
 import texts
 from headstart import backbones, tasks
 from headstart.cli import main
+from headstart.data.csvs import MISSING
 from headstart.data.dataset import Samples
 from headstart.data.sources import open_dataset
 from headstart.data.texts import as_array
@@ -343,10 +344,11 @@ def test_the_scripts_tables_are_the_modalitys():
         for a, w, s in zip(age, work, size, strict=True)
     ]
     rows += [{"age": "400", "work": "abroad", "size": "7"}, {"age": "-3", "work": None, "size": 2}]
+    rows += [{"age": word, "work": word, "size": "1"} for word in sorted(MISSING)]  # as CSV has it
     more = joined({
-        "age": np.append(age, [400, -3]),
-        "work": np.append(work, ["abroad", ""]),
-        "size": np.append(size, [7, 2]),
+        "age": np.append(age, [400, -3, *[np.nan] * len(MISSING)]),
+        "work": np.append(work, ["abroad", "", *[""] * len(MISSING)]),
+        "size": np.append(size, [7, 2, *[1.0] * len(MISSING)]),
     })  # fmt: skip
     assert np.allclose(model.table(rows), modality.tensor(Samples(more))[0], atol=1e-6)
 

@@ -285,7 +285,8 @@ function forRows(input) {
 }
 
 function forNumbers(input, series) {
-  const hint = series ? `${input.channels} ${input.channels === 1 ? "line" : "lines"} (channels) of ${input.length} numbers at most, between commas or spaces` : `${input.count} numbers between commas or spaces`;
+  const many = input.channels > 1 ? `${input.channels} lines, a channel each, of at most ${input.length} numbers` : `At most ${input.length} numbers`;
+  const hint = `${series ? many : `${input.count} numbers`}, between commas or spaces`;
   const area = make("textarea", { id: "numbers", rows: series ? 6 : 3 });
   const form = make("form", {}, make("label", { for: "numbers" }, hint), area, make("div", { class: "row" }, make("button", {}, "Ask")));
   form.addEventListener("submit", (event) => {

@@ -16,6 +16,7 @@ import onnxruntime
 
 HERE = Path(__file__).resolve().parent
 TAIL = 3.0  # deviations that a number outside what was learned from may be out
+MISSING = {"", "NA", "nan", "NaN", "?", "null", "NULL"}  # cells that hold nothing
 REAL = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
@@ -112,6 +113,7 @@ class Model:
         for column in state["columns"]:
             cells = [row.get(column["name"]) for row in rows]
             cells = ["" if c is None else str(c).strip() for c in cells]
+            cells = ["" if c in MISSING else c for c in cells]
             if column["kind"] in ("category", "boolean"):
                 known = {value: 2 + i for i, value in enumerate(column["values"])} | {"": 0}
                 codes.append([known.get(_whole(c), 1) for c in cells])
