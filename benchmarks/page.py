@@ -97,6 +97,9 @@ def used(page: Page, about: dict[str, Any], options: argparse.Namespace) -> dict
     tiles = page.locator("#examples button")
     if tiles.count():
         found["a training sample"] = answer(page, tiles.first.click)
+    listen = page.get_by_role("button", name="listen to")
+    if listen.count():
+        listen.first.click()
     if options.file is not None:
         found["a file"] = answer(page, lambda: page.set_input_files("#file", options.file))
     return found
@@ -130,6 +133,11 @@ def main() -> None:
             page.emulate_media(color_scheme=scheme)
             page.screenshot(path=str(options.out / f"{name}-{scheme}.png"), full_page=True)
         page.set_viewport_size({"width": 390, "height": 800})
+        if page.locator("#examples button").count():
+            answer(page, page.locator("#examples button").first.click)
+            found["answer seen on a phone"] = page.locator("#answer").evaluate(
+                "one => one.getBoundingClientRect().top < innerHeight"
+            )
         page.screenshot(path=str(options.out / f"{name}-narrow.png"), full_page=True)
         browser.close()
     right = [digit for digit in DIGITS if found.get(f"drew {digit}") == digit]

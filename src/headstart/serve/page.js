@@ -37,7 +37,10 @@ async function ask(body, type) {
   place.setAttribute("aria-busy", "true");
   try {
     const said = await call("explain", body, type);
-    if (mine === asked) place.replaceChildren(...answered(said));
+    if (mine !== asked) return;
+    place.replaceChildren(...answered(said));
+    // On a phone the answer lies beneath; whoever draws is left where the strokes are.
+    if (!at("pad") && place.getBoundingClientRect().top > innerHeight) at("answer-title").scrollIntoView();
   } catch (error) {
     if (mine === asked) problem(error);
   } finally {
@@ -147,16 +150,20 @@ function course(values, weights) {
 
 function nearest(list) {
   if (!list || !list.length) return about.no_neighbours ? [make("p", { class: "quiet" }, `No training samples are shown: ${about.no_neighbours}`)] : [];
-  const wide = !list[0].picture;
   return [make("h3", {}, "Nearest training samples"),
-    make("ul", { class: wide ? "tiles wide" : "tiles" }, ...list.map((one) => make("li", {}, make("div", { class: "tile" }, ...tile(one, true)))))];
+    make("ul", { class: tiles(list[0]) }, ...list.map((one) => make("li", {}, make("div", { class: "tile" }, ...tile(one, true)))))];
 }
+
+const tiles = (one) => (one.picture ? "tiles" : one.course ? "tiles courses" : "tiles wide");
 
 function tile(one, told) {
   const said = [one.target === null || one.target === undefined ? null : figure(one.target), told ? `${Math.round(100 * one.likeness)} % alike` : null].filter((x) => x !== null).join(", ");
   const made = [];
   if (one.picture) made.push(make("img", { src: one.picture, alt: "" }));
-  else if (one.course) made.push(course(one.course, []));
+  else if (one.course) {
+    const end = about.modality === "audio" ? one.course.findLastIndex((v) => v) + 1 : one.course.length; // a window is filled up
+    made.push(course(one.course.slice(0, Math.max(2, end)), []));
+  }
   else if (one.text) made.push(make("div", {}, one.text.slice(0, 200)));
   else if (one.row) made.push(make("div", {}, Object.entries(one.row).filter(([, v]) => v !== null).map(([k, v]) => `${k} ${figure(v)}`).join(", ")));
   made.push(make("small", {}, said || one.name));
@@ -350,8 +357,7 @@ function wav(parts, rate) {
 function examples(form) {
   const usable = about.examples.filter((one) => one.picture || one.text || one.sound || ((one.row || one.series) && form && form.fill));
   if (!usable.length) return;
-  const wide = !usable[0].picture;
-  if (wide) at("examples").classList.add("wide");
+  at("examples").className = tiles(usable[0]);
   for (const one of usable) {
     const take = () => {
       if (one.picture) return askJson(one.picture);
@@ -359,7 +365,8 @@ function examples(form) {
       if (one.sound) return askJson(one.sound);
       return form.fill(one.series || one.row);
     };
-    const heard = one.sound ? make("audio", { controls: true, preload: "none", src: `data:audio/wav;base64,${one.sound}`, "aria-label": `listen to ${one.name}` }) : null;
+    const play = () => new Audio(`data:audio/wav;base64,${one.sound}`).play().catch(problem);
+    const heard = one.sound ? make("button", { type: "button", class: "plain", onclick: play, "aria-label": `listen to ${one.name}` }, "Listen") : null;
     at("examples").append(make("li", {}, make("button", { type: "button", class: "tile", onclick: take }, ...tile(one, false)), heard));
   }
   at("examples-box").hidden = false;
