@@ -24,7 +24,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN = ("/", "/health", "/page.js", "/page.css")  # what is no secret
+OPEN = ("/", "/health", "/page.js", "/page.css", "/recorder.js")  # what is no secret
 MOST_BODIES = 32  # times the largest body: bytes that may be held at once
 MOST_ADDRESSES = 10_000  # whose pace is remembered
 HEADERS = [

@@ -319,15 +319,16 @@ function forSounds(input) {
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
       const context = new AudioContext();
-      const source = context.createMediaStreamSource(stream), tap = context.createScriptProcessor(4096, 1, 1);
+      await context.audioWorklet.addModule("recorder.js");
+      const source = context.createMediaStreamSource(stream), tap = new AudioWorkletNode(context, "recorder", { numberOfOutputs: 0 });
       const parts = [];
-      tap.onaudioprocess = (event) => parts.push(new Float32Array(event.inputBuffer.getChannelData(0)));
-      source.connect(tap); tap.connect(context.destination);
+      tap.port.onmessage = (event) => parts.push(event.data);
+      source.connect(tap);
       button.textContent = "Stop"; button.setAttribute("aria-pressed", "true"); told.textContent = "recording …";
       const timer = setTimeout(() => stop && stop(), 1000 * Math.max(2, 2 * (input.seconds || 5)));
       stop = () => {
         clearTimeout(timer); stop = null;
-        tap.disconnect(); source.disconnect(); stream.getTracks().forEach((track) => track.stop());
+        tap.port.onmessage = null; source.disconnect(); stream.getTracks().forEach((track) => track.stop());
         const rate = context.sampleRate; context.close();
         button.textContent = "Record"; button.setAttribute("aria-pressed", "false"); told.textContent = "";
         askFile(wav(parts, rate), "recording.wav");
