@@ -116,7 +116,8 @@ class Model:
             cells = ["" if c in MISSING else c for c in cells]
             if column["kind"] in ("category", "boolean"):
                 known = {value: 2 + i for i, value in enumerate(column["values"])} | {"": 0}
-                codes.append([known.get(_whole(c), 1) for c in cells])
+                called = [_called(c) if column["numeric"] else c for c in cells]
+                codes.append([known.get(c, 1) for c in called])
                 continue
             if column["kind"] != "number":
                 raise SystemExit(f"column {column['name']}: dates need headstart itself")
@@ -184,13 +185,13 @@ class Model:
         raise SystemExit(f"samples of kind {self.kind} are given as .npy: {self.about['input']}")
 
 
-def _whole(cell):
-    """Whole numbers without a point, as categories are called."""
+def _called(cell):
+    """What a category is called whose values are numbers: whole ones without a point."""
     try:
         number = float(cell)
     except ValueError:
         return cell
-    return str(int(number)) if number == int(number) and "e" not in cell.lower() else cell
+    return str(int(number)) if number == int(number) else repr(number)
 
 
 def _mapped(values, at, to):
