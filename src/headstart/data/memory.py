@@ -1,4 +1,4 @@
-"""How much memory this process may use: the machine's, or less where a cgroup says so."""
+"""What this process may use of memory and processors: less than all where a cgroup says so."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ def available() -> int:
     return max(0, min(found, default=_UNKNOWN))
 
 
-def processors() -> int:
-    """Processors that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def processors(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Processors that this process may keep busy: by affinity, and the control group's quota."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    try:
+        limit, period = quota.read_text(encoding="ascii").split()
+        return min(cores, max(1, int(limit) // int(period)))
+    except (OSError, ValueError):  # no control group, or no limit
+        return cores
 
 
 def _machine() -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,12 @@ from headstart.export.graph import OUTPUTS, Graph, describe
 from headstart.runs.atomic import MARK
 from headstart.runs.folder import RunFolder
 from headstart.workflows.answer import open_for, own_data
+from headstart.workflows.assemble import Say
 from headstart.workflows.loaded import LoadedRun
 
 CHECKED = 256  # samples on which what was written is compared with the run
 JUDGED = 2_000  # labelled samples on which the loss of a quantised graph is measured
 TOLERANCE = 1e-4
-Say = Callable[[str], None]
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -90,3 +91,14 @@ class Learner(nn.Module, ABC):
     def sample(self, count: int) -> Tensor | None:  # noqa: ARG002
         """New samples `[count, ...]`; None when it makes none."""
         return None
+
+
+def mean_scores(learner: Learner, batches: Iterable[Batch]) -> tuple[dict[str, float], int]:
+    """`Learner.score` of all samples of some batches, and how many these are."""
+    totals: dict[str, float] = {}
+    count = 0
+    for batch in batches:
+        count += len(batch)
+        for name, value in learner.score(batch).items():
+            totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
+    return {name: total / count for name, total in totals.items()}, count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +27,7 @@ from headstart.study.config import ALL, finetuning, pretraining
 from headstart.study.plan import Item, Method, Plan, Source, modality_of
 from headstart.training.watching import Display
 from headstart.workflows import assemble
+from headstart.workflows.assemble import Say
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.finetune import finetune
 from headstart.workflows.loaded import CHUNK, load_run
@@ -34,7 +35,6 @@ from headstart.workflows.pretrain import pretrain
 from headstart.workflows.request import config_of
 from headstart.workflows.supply import Supply
 
-Say = Callable[[str], None]
 HEAVY_FIGURES = ("confusion",)  # not kept for each draw
 
 

@@ -189,12 +189,7 @@ def _framewise(task: Component) -> bool:
 def _own(name: str, config: CompareConfig, folder: Path, modality: Component) -> Source:
     faults = Faults()
     objective = assemble.component(objectives.table, {"name": name}, "", "objective", faults)
-    default = modality.cls.default_backbone
-    if objective.cls is not None:
-        fit = assemble.fitting_backbones(objective.cls.needs)
-        if default not in fit:
-            others = getattr(modality.cls, "other_backbones", ())
-            default = next((other for other in others if other in fit), fit[0])
+    default = assemble.usual_backbone(modality, objective)
     network = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
     modality = assemble.suited(modality, network, config.pretrain.get("modality", {}), faults)
     faults.raise_if_any()

@@ -24,6 +24,7 @@ from headstart.settings import Duration, Faults
 from headstart.settings.sizes import in_words
 from headstart.study.commands import data_flags
 from headstart.training import devices
+from headstart.training.memory import peak
 from headstart.workflows import assemble, bakeoff, judges
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.bakeoff import AutoConfig, BakeOff, Tried
@@ -107,7 +108,7 @@ def recommend(
         steps=steps,
         batch_size=size,
         minutes=steps * best.trained / max(1, best.steps) / 60,
-        memory=_peak(),
+        memory=peak(devices.pick("auto")) or 0,
     )
     usual = config_of(DataConfig, {})
     made.config.update(
@@ -200,22 +201,6 @@ def _hardware() -> dict[str, Any]:
         "processors": devices.available_threads(),
         "memory_available": memory.available(),
     }
-
-
-def _peak() -> int:
-    """Bytes that this process has taken at most; on CUDA, of the device's memory."""
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return 0
-    import sys
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _reasons(made: Recommendation, found: BakeOff) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import torch
 
 from headstart import processes
+from headstart.data.memory import processors
 from headstart.errors import UserError
 
 LONG_RUN = 10_000  # steps from which compiling repays itself
@@ -60,17 +60,9 @@ def use_threads(count: int | None) -> int:
 
 
 def available_threads() -> int:
-    """Cores this process may use: by affinity, the control group's quota, and OMP_NUM_THREADS."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    """Processors this process may use, at most OMP_NUM_THREADS."""
+    cores = processors()
     told = os.environ.get("OMP_NUM_THREADS", "")
     if told.isdecimal() and int(told) > 0:
         cores = min(cores, int(told))
-    quota = Path("/sys/fs/cgroup/cpu.max")
-    try:
-        limit, period = quota.read_text().split()
-        cores = min(cores, max(1, int(limit) // int(period)))
-    except (OSError, ValueError):
-        pass  # no control group, or no limit
     return cores

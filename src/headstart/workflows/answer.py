@@ -19,6 +19,7 @@ from headstart.data.sources import FILES, is_plain
 from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.modalities.base import Windowed
+from headstart.parts.learner import mean_scores
 from headstart.runs.atomic import write_text, write_with
 from headstart.tasks.frames import joined
 from headstart.workflows import assemble, origin
@@ -337,10 +338,5 @@ def _check_kind(run: LoadedRun, kind: Kind, what: str) -> None:
 def _losses(run: LoadedRun, parts: Iterable[torch.Tensor]) -> dict[str, Any]:
     """What the objective says of unlabelled samples, always with the same draws."""
     torch.default_generator.manual_seed(0)
-    totals: dict[str, float] = {}
-    count = 0
-    for part in parts:
-        count += len(part)
-        for name, value in run.learner.score(run.judged(part)).items():
-            totals[name] = totals.get(name, 0.0) + float(value) * len(part)
-    return {**{name: total / count for name, total in totals.items()}, "n": count}
+    figures, count = mean_scores(run.learner, (run.judged(part) for part in parts))
+    return {**figures, "n": count}

@@ -286,6 +286,14 @@ def fitting_backbones(needs: type[Backbone]) -> list[str]:
     return [name for name in backbones.table if issubclass(backbones.table.load(name), needs)]
 
 
+def usual_backbone(modality: Component, objective: Component) -> str:
+    """The modality's own, or where an objective needs another kind the first of those that suit."""
+    usual: str = modality.cls.default_backbone if modality.cls else "mlp"
+    fit = fitting_backbones(objective.cls.needs) if objective.cls else [usual]
+    others = (usual, *getattr(modality.cls, "other_backbones", ()))
+    return next((name for name in others if name in fit), fit[0])
+
+
 def check_reads(objective: Component, spec: Spec) -> None:
     """Raises:
     UserError: the objective does not learn from samples of that kind.

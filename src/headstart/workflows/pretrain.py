@@ -15,7 +15,7 @@ from headstart.data.loader import Loader
 from headstart.data.splits import parted
 from headstart.errors import UserError
 from headstart.modalities.base import Modality, Stretchy, Windowed
-from headstart.parts.learner import Learner
+from headstart.parts.learner import Learner, mean_scores
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
 from headstart.training.engine import Engine, place
@@ -170,11 +170,7 @@ def _components(
     modality = assemble.reader(modality, dataset)
     default = modality.cls.default_objective if modality.cls else "autoencoder"
     objective = assemble.component(objectives.table, asked, default, "objective", faults)
-    default = modality.cls.default_backbone if modality.cls else "mlp"
-    fit = assemble.fitting_backbones(objective.cls.needs) if objective.cls else [default]
-    if default not in fit:
-        others = getattr(modality.cls, "other_backbones", ())
-        default = next((name for name in others if name in fit), fit[0])
+    default = assemble.usual_backbone(modality, objective)
     backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
     modality = assemble.suited(modality, backbone, config.modality, faults)
     faults.raise_if_any()
@@ -311,14 +307,8 @@ def _validation(engine: Engine, held: Loader) -> Validation:
     size = math.ceil(len(held) / math.ceil(len(held) / 512))
 
     def run() -> dict[str, float]:
-        totals: dict[str, float] = {}
-        count = 0
-        for x, y in held.in_order(size):
-            # Samples are judged as they are, unless the objective compares views of them.
-            batch = engine.batch(x, y) if engine.learner.views > 1 else engine.plain(x, y)
-            count += len(batch)
-            for name, value in engine.learner.score(batch).items():
-                totals[name] = totals.get(name, 0.0) + float(value) * len(batch)
-        return {name: total / count for name, total in totals.items()}
+        # Samples are judged as they are, unless the objective compares views of them.
+        made = engine.batch if engine.learner.views > 1 else engine.plain
+        return mean_scores(engine.learner, (made(x, y) for x, y in held.in_order(size)))[0]
 
     return Validation(run, "loss", "last" if engine.learner.chases else "min")

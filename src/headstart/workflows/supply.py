@@ -25,9 +25,9 @@ from headstart.data.streamed import Reader, Streamed, read_resident
 from headstart.errors import UserError
 from headstart.modalities.base import Modality, Streaming
 from headstart.settings.sizes import in_words
+from headstart.workflows.assemble import Say
 from headstart.workflows.config import DataConfig
 
-Say = Callable[[str], None]
 Rows = Callable[..., tuple[Tensor, list[int]]]
 NOTHING = "it holds nothing"
 MOST_AHEAD = 2**28  # bytes of batches read ahead: more would not be faster
