@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from headstart import backbones, modalities, objectives
@@ -37,6 +37,31 @@ FEWEST_STEPS = 1_500
 HELD_OUT = 0.05
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What the settings name and the data suggest, checked.
+
+    config: with the time that is left, where some went into finding the objective.
+    """
+
+    config: PretrainConfig
+    dataset: Dataset
+    objective: Component
+    backbone: Component
+    modality: Component
+    fitted: Modality
+    found: BakeOff | None
+
+    def plain(self) -> dict[str, Any]:
+        """Everything that a run is repeated by."""
+        return {
+            **as_plain(self.config),
+            "modality": self.modality.plain(),
+            "backbone": self.backbone.plain(),
+            "objective": self.objective.plain(),
+        }
+
+
 def pretrain(
     config: PretrainConfig,
     folder: RunFolder,
@@ -59,36 +84,10 @@ def pretrain(
         InterruptedRunError: a signal came; the run can be resumed.
     """
     around = around or Around()
-    data = config.data
-    folder.keep_apart("DATA", data.path, data.train, data.validation, data.test)
-    faults = Faults()
-    auto = bakeoff.settings_of(config, faults)
-    dataset, (objective, backbone, modality_part) = _components(
-        config, dataset, faults, auto=auto is not None
-    )
-    fitted = assemble.fitted_modality(dataset, modality_part)
+    parts = _parts(config, folder, dataset, resume=resume, say=say)
+    config, dataset, fitted = parts.config, parts.dataset, parts.fitted
     modality = _by_window(fitted)
-    found = None
-    if auto is not None:
-        found, config = _chosen(
-            auto,
-            config,
-            folder,
-            dataset=dataset,
-            fitted=fitted,
-            backbone=backbone,
-            resume=resume,
-            say=say,
-        )
-        named = {"name": found.chosen}
-        objective = assemble.component(objectives.table, named, "", "objective", faults)
-    plain = {
-        **as_plain(config),
-        "modality": modality_part.plain(),
-        "backbone": backbone.plain(),
-        "objective": objective.plain(),
-    }
-    learner = _learner(objective, backbone, modality, config.seed, say)
+    learner = _learner(parts.objective, parts.backbone, modality, config.seed, say)
     health = Health(say)
     probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
     more: list[Watcher] = [Sheets(modality, folder), *([probe] if probe else []), *watchers]
@@ -114,9 +113,9 @@ def pretrain(
             say=say,
             around=around,
         )
-        assemble.begin(folder, plain, fitted.state(), resume=resume)
-        if found is not None:
-            bakeoff.save(folder, found)
+        assemble.begin(folder, parts.plain(), fitted.state(), resume=resume)
+        if parts.found is not None:
+            bakeoff.save(folder, parts.found)
         for note in (notes := [*dataset.notes, *fitted.notes, *supply.notes]):
             say(note)
         say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
@@ -127,8 +126,8 @@ def pretrain(
     result = {
         "status": "done",
         "command": "pretrain",
-        "objective": objective.name,
-        "backbone": backbone.name,
+        "objective": parts.objective.name,
+        "backbone": parts.backbone.name,
         "data": config.data.path,
         "source": source_of(config.data, dataset, fitted),
         **engine.summary(),
@@ -136,7 +135,7 @@ def pretrain(
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
         "labels_probed": len(probe) if probe else 0,
-        **({"bakeoff": asdict(found)} if found else {}),
+        **({"bakeoff": asdict(parts.found)} if parts.found else {}),
         "val": at.best,
         "health": findings,
         "skipped": skipped,
@@ -145,6 +144,34 @@ def pretrain(
     }
     folder.write_json(folder.result, result)
     return result
+
+
+def _parts(
+    config: PretrainConfig, folder: RunFolder, given: Dataset | None, *, resume: bool, say: Say
+) -> _Parts:
+    """Everything the settings name; an objective that is to be found is found here."""
+    data, faults = config.data, Faults()
+    folder.keep_apart("DATA", data.path, data.train, data.validation, data.test)
+    auto = bakeoff.settings_of(config, faults)
+    dataset, (objective, backbone, modality) = _components(
+        config, given, faults, auto=auto is not None
+    )
+    fitted = assemble.fitted_modality(dataset, modality)
+    found = None
+    if auto is not None:
+        found, config = _chosen(
+            auto,
+            config,
+            folder,
+            dataset=dataset,
+            fitted=fitted,
+            backbone=backbone,
+            resume=resume,
+            say=say,
+        )
+        named = {"name": found.chosen}
+        objective = assemble.component(objectives.table, named, "", "objective", faults)
+    return _Parts(config, dataset, objective, backbone, modality, fitted, found)
 
 
 def _components(
