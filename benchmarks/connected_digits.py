@@ -29,7 +29,7 @@ import soundfile
 import yaml
 
 import headstart as hs
-from runs import QUIET, finished
+from common import QUIET, finished
 
 WAYS = ("scratch", "pre-trained")
 OFFICIAL = 5  # recordings of each digit and speaker that are test

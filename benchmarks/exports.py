@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 
 import headstart as hs
+from common import finished
 from headstart.cli import main as headstart
 from headstart.export import table as formats
 from mnist_1d import canonical
-from runs import finished
 from spoken_digits import OFFICIAL, manifest, recordings
 
 HEADS = ("probabilities", "outputs", "features")

@@ -18,10 +18,10 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import headstart as hs
+from common import QUIET, finished
 from headstart.data import budget
 from headstart.data.sources import open_dataset
 from headstart.data.splits import ensure_test
-from runs import QUIET, finished
 
 
 def pixels(data: str, per_class: int, draw: int) -> float:

@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 import headstart as hs
+from common import QUIET
 from headstart.data.sources import open_dataset
 from headstart.workflows.loaded import LoadedRun, load_run
-from runs import QUIET
 
 JUDGES = 4_000
 MADE = 1_000

@@ -23,6 +23,7 @@ from scipy.stats import ttest_rel
 from sklearn.linear_model import LogisticRegression
 
 import headstart as hs
+from common import QUIET
 from headstart.data import budget
 from headstart.data.dataset import Samples
 from headstart.study.labelling import table
@@ -33,7 +34,6 @@ from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import LoadedRun, load_run
 from headstart.workflows.request import config_of
 from headstart.workflows.supply import Supply
-from runs import QUIET
 
 BALANCED = "random, balanced"
 HELD_OUT = 5_000

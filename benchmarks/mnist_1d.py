@@ -35,8 +35,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import headstart as hs
+from common import QUIET, finished
 from headstart.objectives import table as objectives
-from runs import QUIET, finished
 
 # What the generator varies: where a template begins, its size, a line added to it, noise.
 VARIED = {"roll": 0.5, "scale": 0.2, "slope": 0.5, "jitter": 0.05, "wander": 0.05, "crop": 0.1}

@@ -30,6 +30,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
+from common import QUIET
 from headstart import backbones, modalities, objectives
 from headstart.backbones.framed import Framed
 from headstart.backbones.stepwise import Stepwise
@@ -42,7 +43,6 @@ from headstart.workflows import assemble
 from headstart.workflows.config import DataConfig, PretrainConfig
 from headstart.workflows.loaded import LoadedRun, load_run
 from headstart.workflows.request import config_of, layered
-from runs import QUIET
 
 PER_CLASS = 10
 LOADED = {name: objectives.table.load(name) for name in objectives.table}

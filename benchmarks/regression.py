@@ -20,8 +20,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
 import headstart as hs
+from common import QUIET
 from headstart.data.idx import read_idx
-from runs import QUIET
 
 LARGEST_ANGLE = 60.0  # degrees either way
 

@@ -29,11 +29,11 @@ from typing import Any
 import yaml
 
 import headstart as hs
+from common import QUIET, finished
 from headstart.baselines.base import fit
 from headstart.data.sources import open_dataset
 from headstart.modalities.audio import Audio, AudioConfig
 from headstart.tasks.classification import Classification, ClassificationConfig
-from runs import QUIET, finished
 
 WAYS = ("mfcc", "scratch", "pre-trained", "probe", "self-trained")
 OFFICIAL = 5  # recordings of each digit and speaker that are test

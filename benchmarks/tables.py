@@ -23,8 +23,8 @@ import numpy as np
 import yaml
 
 import headstart as hs
+from common import QUIET, finished
 from headstart.settings import merge
-from runs import QUIET, finished
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 import headstart as hs
-from runs import QUIET
+from common import QUIET
 
 
 def finished(search: Path) -> int:

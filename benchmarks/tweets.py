@@ -25,8 +25,8 @@ from sklearn.pipeline import make_union
 from sklearn.svm import LinearSVC
 
 import headstart as hs
+from common import QUIET, finished
 from headstart.data.sources import open_dataset
-from runs import QUIET, finished
 
 TASKS = ("emotion", "irony", "emoji")
 FIGURE = {"emotion": "macro_f1", "irony": "f1_irony", "emoji": "macro_f1"}
