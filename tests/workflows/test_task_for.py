@@ -28,7 +28,7 @@ def dataset(targets, **more):
     ("targets", "task", "why"),
     [
         (FRACTIONS, "regression", "are fractions"),
-        (WHOLE, "classification", "whole numbers; of amounts, --task regression"),
+        (WHOLE, "classification", "whole numbers; if they are amounts, --task regression"),
         (WHOLE.astype(float), "classification", "whole numbers"),
         (WHOLE.astype(str), "classification", "are names"),
     ],

@@ -163,7 +163,7 @@ def task_for(dataset: Dataset) -> TaskFor:
     if there.dtype.kind == "f" and len(parts := there[there != np.round(there)]):
         why = f"task regression: targets such as {parts[0]:g} are fractions (see --task)"
         return TaskFor("regression", why)
-    why = "task classification: targets are whole numbers; of amounts, --task regression"
+    why = "task classification: targets are whole numbers; if they are amounts, --task regression"
     return TaskFor("classification", why)
 
 
