@@ -116,7 +116,7 @@ def pretrained(data: str, name: str, asked: argparse.Namespace) -> tuple[hs.Run,
     """A run of as many steps as the budget buys; of one step at no rate for 'untrained'."""
     out = asked.out / f"{Path(data).name}-{name}"
     if name == "untrained":
-        return train(data, "autoencoder", 1, out, asked, lr=0.0), 0
+        return train(data, "autoencoder", 1, out, asked, lr=1e-9), 0
     steps = max(2, round(60 * asked.minutes / seconds_a_step(data, name, asked)))
     return train(data, name, steps, out, asked), steps
 
