@@ -18,10 +18,12 @@ from headstart.data.loader import Resident
 from headstart.data.named import read_named
 from headstart.data.splits import ensure_test
 from headstart.errors import InterruptedRunError, UserError
+from headstart.modalities.augment.words import dropped, without_span
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
 from headstart.training import checkpoints
 from headstart.training.norms import share_norms
+from headstart.types import Vocabulary
 from headstart.workflows.bakeoff import AutoConfig, Kitchen, bake_off
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.finetune import finetune
@@ -217,6 +219,23 @@ def test_statistics_are_of_all_rows_however_many_each_process_has(tmp_path):
         torch.testing.assert_close(norm(x.split([2, 5])[rank]).detach(), wanted[rank])
         torch.testing.assert_close(norm.running_mean, whole.running_mean)
         torch.testing.assert_close(norm.running_var, whole.running_var)
+
+    assert together(work, tmp_path) == [0, 0], said(tmp_path)
+
+
+def test_words_are_hidden_as_one_process_would_hide_them(tmp_path):
+    vocabulary = Vocabulary(50, 0, 1, 2, 3, 3, (False,) * 50, ("a",) * 50, 10)
+    x = torch.arange(4, 44).view(4, 10)
+
+    def changed(x):
+        torch.manual_seed(0)
+        return torch.cat([dropped(x, 0.5, vocabulary), without_span(x, 0.3, vocabulary)], dim=1)
+
+    wanted = changed(x).split(2)
+
+    def work(rank):
+        collectives.join(torch.device("cpu"))
+        assert changed(x.split(2)[rank]).equal(wanted[rank])
 
     assert together(work, tmp_path) == [0, 0], said(tmp_path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from headstart.modalities.augment.draws import rand
 from headstart.types import Vocabulary
 
 
@@ -18,7 +19,7 @@ def dropped(x: Tensor, share: float, vocabulary: Vocabulary) -> Tensor:
     """Tokens `[B, T]`, each of the text's own hidden behind the mask with probability `share`."""
     if share <= 0:
         return x
-    chosen = (torch.rand(x.shape, device=x.device) < share) & is_text(x, vocabulary)
+    chosen = (rand(*x.shape, device=x.device) < share) & is_text(x, vocabulary)
     return x.masked_fill(chosen, vocabulary.mask)
 
 
@@ -28,7 +29,7 @@ def without_span(x: Tensor, share: float, vocabulary: Vocabulary) -> Tensor:
         return x
     length = is_text(x, vocabulary).sum(dim=1, keepdim=True)  # [B, 1]
     cut = (share * length).round()
-    start = 1 + (torch.rand(len(x), 1, device=x.device) * (length - cut + 1)).floor()
+    start = 1 + (rand(len(x), 1, device=x.device) * (length - cut + 1)).floor()
     place = torch.arange(x.shape[1], device=x.device)[None]
     gone = (place >= start) & (place < start + cut) & is_text(x, vocabulary)
     order = gone.to(torch.uint8).argsort(dim=1, stable=True)  # what stays, in order, first
@@ -37,6 +38,6 @@ def without_span(x: Tensor, share: float, vocabulary: Vocabulary) -> Tensor:
 
 def deleted(x: Tensor, share: float, vocabulary: Vocabulary) -> Tensor:
     """Tokens `[B, T]` less each of the text's own with probability `share`, moved together."""
-    gone = (torch.rand(x.shape, device=x.device) < share) & is_text(x, vocabulary)
+    gone = (rand(*x.shape, device=x.device) < share) & is_text(x, vocabulary)
     order = gone.to(torch.uint8).argsort(dim=1, stable=True)
     return x.masked_fill(gone, vocabulary.pad).gather(1, order)
