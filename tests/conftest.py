@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 # Tests run side by side, one thread each: more would only wait for one another. Set before torch.
@@ -37,6 +38,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set HEADSTART_SHARED_DATA")
     return folder
+
+
+@pytest.fixture
+def chromium():
+    """A headless browser, or a skip that says what is missing."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("there is no chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The page of a comparison: self-contained, complete, readable without a mouse."""
 
 import re
-import shutil
 
 import pytest
 from test_verdict import SCRATCH, found
@@ -86,20 +85,13 @@ def contrast(one, other):
 
 
 @pytest.mark.slow
-def test_a_mark_is_read_by_keyboard_in_a_browser(page):
-    sync = pytest.importorskip("playwright.sync_api")
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("no chromium")
-    with sync.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        tab = opened.new_page()
-        faults = []
-        tab.on("pageerror", lambda error: faults.append(str(error)))
-        tab.goto(page[0].as_uri())
-        tab.locator("g.point").first.focus()
-        assert "vicreg, 100 labels: 3.0 %" in tab.locator("#tip").inner_text()
-        tab.get_by_role("checkbox", name="vicreg").uncheck()
-        assert not tab.locator("#line-1").is_visible()
-        assert not faults
-        opened.close()
+def test_a_mark_is_read_by_keyboard_in_a_browser(page, chromium):
+    tab = chromium.new_page()
+    faults = []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.goto(page[0].as_uri())
+    tab.locator("g.point").first.focus()
+    assert "vicreg, 100 labels: 3.0 %" in tab.locator("#tip").inner_text()
+    tab.get_by_role("checkbox", name="vicreg").uncheck()
+    assert not tab.locator("#line-1").is_visible()
+    assert not faults

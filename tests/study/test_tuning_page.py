@@ -236,23 +236,16 @@ def test_report_of_a_labelling_names_its_models(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_mark_of_a_trial_is_read_by_keyboard_in_a_browser(page):
-    sync = pytest.importorskip("playwright.sync_api")
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("no chromium")
-    with sync.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        tab = opened.new_page(viewport={"width": 390, "height": 844})
-        faults = []
-        tab.on("pageerror", lambda error: faults.append(str(error)))
-        tab.goto(page.as_uri())
-        tab.locator("g.point").nth(2).focus()
-        assert "ended early after 35% of its training" in tab.locator("#tip").inner_text()
-        assert tab.locator("#tip").is_visible()
-        tab.keyboard.press("Escape")
-        assert not tab.locator("#tip").is_visible()
-        wide = tab.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 390  # tables scroll by themselves: the page does not
-        assert not faults
-        opened.close()
+def test_a_mark_of_a_trial_is_read_by_keyboard_in_a_browser(page, chromium):
+    tab = chromium.new_page(viewport={"width": 390, "height": 844})
+    faults = []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.goto(page.as_uri())
+    tab.locator("g.point").nth(2).focus()
+    assert "ended early after 35% of its training" in tab.locator("#tip").inner_text()
+    assert tab.locator("#tip").is_visible()
+    tab.keyboard.press("Escape")
+    assert not tab.locator("#tip").is_visible()
+    wide = tab.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390  # tables scroll by themselves: the page does not
+    assert not faults
