@@ -5,7 +5,6 @@ import json
 import threading
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +20,6 @@ from headstart.study.labelling.session import KEYS, Plan, Session, keys_of
 from headstart.workflows.config import DataConfig
 from headstart.workflows.request import config_of
 
-CHROMIUM = Path("/usr/bin/chromium")
 DIGITS = config_of(DataConfig, {"path": "digits"})
 
 # ------------------------------------------------------------------ the notebook
@@ -225,17 +223,13 @@ def test_mistakes_of_the_page_command_are_named(tmp_path, capsys, session, encod
 
 
 @pytest.mark.slow
-def test_page_is_driven_by_keyboard_in_chromium(tmp_path, encoder_run):
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip("no chromium here")
+def test_page_is_driven_by_keyboard_in_chromium(tmp_path, encoder_run, chromium):
     session = Session(tmp_path / "lab", Plan(str(encoder_run.path), DIGITS, batch=12, steps=20))
     train = session.dataset.train
     truth = {train.name(i): str(train.targets[i]) for i in range(len(train))}
-    with Server(session, 0) as server, playwright.sync_playwright() as p:
+    with Server(session, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser = p.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page()
+        page = chromium.new_page()
         faults = []
         page.on("console", lambda message: faults.append(message.text))
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -263,7 +257,7 @@ def test_page_is_driven_by_keyboard_in_chromium(tmp_path, encoder_run):
         )
         page.wait_for_selector("#sample img")  # once it is loaded
         press(truth[page.locator("#name").inner_text()])
-        browser.close()
+        page.close()
         server.shutdown()
     assert not faults
     assert Notebook(tmp_path / "lab").labels == session.notebook.labels
