@@ -12,7 +12,7 @@ import torch
 
 from headstart import backbones, objectives
 from headstart.data.dataset import Samples
-from headstart.data.texts import as_array
+from headstart.data.texts import text_array
 from headstart.modalities.text import Text, TextConfig
 from headstart.settings import Faults, resolve
 
@@ -43,13 +43,13 @@ def modality(**settings):
     faults = Faults()
     config = resolve(TextConfig, {"vocabulary": 500, "window": 32, **settings}, faults)
     faults.raise_if_any()
-    return Text.fit(Samples(as_array(sentences())), config)
+    return Text.fit(Samples(text_array(sentences())), config)
 
 
 @cache
 def rows():
     """Token numbers `[N, T]`, as wide as the longest needs."""
-    x, bad = modality().tensor(Samples(as_array(sentences())))
+    x, bad = modality().tensor(Samples(text_array(sentences())))
     assert not bad
     return modality().prepare(x)
 

@@ -16,7 +16,7 @@ from headstart import backbones, modalities
 from headstart.backbones.hub import choice
 from headstart.data import snapshots
 from headstart.data.dataset import Samples
-from headstart.data.texts import as_array
+from headstart.data.texts import text_array
 from headstart.errors import UserError
 from headstart.settings import Faults
 from headstart.types import Batch
@@ -42,7 +42,7 @@ def built(folder, samples, kind, **settings):
 
 
 def texts():
-    return Samples(as_array(sentences()[:24]))
+    return Samples(text_array(sentences()[:24]))
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "modernbert", "distilbert", "electra"])

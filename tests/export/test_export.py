@@ -24,7 +24,7 @@ from headstart.cli import main
 from headstart.data.csvs import MISSING
 from headstart.data.dataset import Samples
 from headstart.data.sources import open_dataset
-from headstart.data.texts import as_array
+from headstart.data.texts import text_array
 from headstart.errors import UserError
 from headstart.export import write
 from headstart.export.base import Work
@@ -192,7 +192,7 @@ def test_texts_are_one_graph_for_every_length(backbone, length):
     encoder = table(table.Config(width=16, dropout=0.0, **sizes), modality.spec).eval()
     graph = Graph(modality, encoder, None)
     sentences = texts.sentences()
-    x = graph.door.raw(Samples(as_array(["a file", *sentences[:3], " ".join(sentences[:8])])))
+    x = graph.door.raw(Samples(text_array(["a file", *sentences[:3], " ".join(sentences[:8])])))
     program = graph.program(x).module()
     narrow = 7 if length == 32 else 64
     with torch.no_grad():
@@ -205,7 +205,7 @@ def test_a_tokenizer_does_what_the_modality_does():
     modality = texts.modality()
     sentences = texts.sentences()
     some = [*sentences[:20], "  Öfter  mal\twas Neues\n", " ".join(sentences[:9])]
-    wanted = modality.prepare(modality.tensor(Samples(as_array(some)))[0]).tolist()
+    wanted = modality.prepare(modality.tensor(Samples(text_array(some)))[0]).tolist()
     made = Tokenizer.from_str(json.dumps(whole(modality)))
     assert [e.ids for e in made.encode_batch(some)] == wanted
 

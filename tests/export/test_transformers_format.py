@@ -11,7 +11,7 @@ pytest.importorskip("transformers")
 import texts
 from headstart import backbones, tasks
 from headstart.data.dataset import Samples
-from headstart.data.texts import as_array
+from headstart.data.texts import text_array
 from headstart.export.base import Work
 from headstart.export.graph import Graph
 from headstart.export.transformers import CODE, Transformers
@@ -61,7 +61,7 @@ def test_other_networks_come_with_code(tmp_path):
 
     modality = texts.modality()
     sentences = texts.sentences()[:4]
-    raw = modality.prepare(modality.tensor(Samples(as_array(sentences)))[0])
+    raw = modality.prepare(modality.tensor(Samples(text_array(sentences)))[0])
     made = work(modality, "textconv", raw, ["no", "yes"], width=16, depth=1)
     out = tmp_path / "textconv"
     Transformers.write(out, made)

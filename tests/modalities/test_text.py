@@ -7,7 +7,7 @@ import torch
 from headstart.data.bucketed import Bucketed
 from headstart.data.dataset import Samples
 from headstart.data.loader import Resident
-from headstart.data.texts import as_array
+from headstart.data.texts import text_array
 from headstart.errors import UserError
 from headstart.modalities.text import Text
 from headstart.modalities.tokenizer import size_for
@@ -25,7 +25,7 @@ OTHERS = ["Привет, мир! Как дела?", "नमस्ते दु�
 def test_a_tokenizer_is_trained_kept_and_read_back(kind):
     made = modality(kind=kind)
     again = Text.from_state(made.state())
-    samples = Samples(as_array(sentences()[:50]))
+    samples = Samples(text_array(sentences()[:50]))
     assert torch.equal(made.tensor(samples)[0], again.tensor(samples)[0])
     assert made.vocabulary == again.vocabulary
     assert made.vocabulary.size <= 500
@@ -35,7 +35,7 @@ def test_a_tokenizer_is_trained_kept_and_read_back(kind):
 
 def test_bytes_spell_every_script_and_give_texts_back():
     made = modality(lowercase=False)
-    x, _ = made.tensor(Samples(as_array(OTHERS + CHINESE)))
+    x, _ = made.tensor(Samples(text_array(OTHERS + CHINESE)))
     assert not (x == made.vocabulary.unknown).any()
     assert made.texts(x) == OTHERS + CHINESE
 
@@ -46,8 +46,8 @@ def test_chinese_is_cut_into_what_recurs(kind):
     from headstart.settings import Faults, resolve
 
     config = resolve(TextConfig, {"kind": kind, "vocabulary": 400}, Faults())
-    made = Text.fit(Samples(as_array(CHINESE)), config)
-    x, _ = made.tensor(Samples(as_array(CHINESE[:3])))
+    made = Text.fit(Samples(text_array(CHINESE)), config)
+    x, _ = made.tensor(Samples(text_array(CHINESE[:3])))
     text = ~torch.isin(x, torch.tensor(made.vocabulary.special))
     pieces = text.sum(dim=1).tolist()
     # Three sentences tell unigrams little; none cuts finer than characters and a space before.
@@ -64,7 +64,7 @@ def test_vocabularies_grow_as_heaps_law():
 
 def test_an_empty_text_is_named_or_left_out():
     samples = Samples(
-        as_array(["a text", "  ", "another"]), names=["x.txt:1", "x.txt:2", "x.txt:3"]
+        text_array(["a text", "  ", "another"]), names=["x.txt:1", "x.txt:2", "x.txt:3"]
     )
     with pytest.raises(UserError, match=r"x\.txt:2 holds no text"):
         modality().tensor(samples)
@@ -73,7 +73,7 @@ def test_an_empty_text_is_named_or_left_out():
 
 def test_a_length_that_is_no_whole_window_is_read_in_whole_ones():
     """Or a batch would be cut into windows across its texts."""
-    long = Samples(as_array([" ".join(sentences()[i : i + 9]) for i in range(4)]))
+    long = Samples(text_array([" ".join(sentences()[i : i + 9]) for i in range(4)]))
     made = modality(length=40)
     assert made.spec.shape == (64,)
     assert made.prepare(made.tensor(long)[0]).shape == (4, 64)
@@ -81,7 +81,7 @@ def test_a_length_that_is_no_whole_window_is_read_in_whole_ones():
 
 
 def test_long_texts_are_packed_without_loss_and_short_ones_are_not():
-    long = Samples(as_array([" ".join(sentences()[i : i + 40]) for i in range(0, 120, 40)]))
+    long = Samples(text_array([" ".join(sentences()[i : i + 40]) for i in range(0, 120, 40)]))
     packed, bad = modality().stretches(long)
     assert not bad
     v = modality().vocabulary
@@ -94,7 +94,7 @@ def test_long_texts_are_packed_without_loss_and_short_ones_are_not():
     assert packed.flatten().tolist() == stream[: packed.numel()]
     assert packed.shape[1] == v.window
     assert len(stream) - packed.numel() < v.window
-    few = Samples(as_array(["a path", "no logging", "the name of it"]))
+    few = Samples(text_array(["a path", "no logging", "the name of it"]))
     assert torch.equal(modality().stretches(few)[0], modality().tensor(few)[0])
 
 
@@ -119,7 +119,7 @@ def test_batches_of_similar_length_hold_every_sample_once_and_little_padding():
 
 
 def test_augmentation_keeps_the_width_and_the_ends():
-    x = modality().tensor(Samples(as_array(sentences()[:64])))[0]
+    x = modality().tensor(Samples(text_array(sentences()[:64])))[0]
     v, plain = modality().vocabulary, modality().prepare(x)
     torch.manual_seed(0)
     weak, strong = modality().augment(x), modality().augment(x, "strong")

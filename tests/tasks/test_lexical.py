@@ -13,7 +13,7 @@ import headstart as hs
 import texts
 from headstart.cli import main
 from headstart.data.dataset import Samples
-from headstart.data.texts import as_array
+from headstart.data.texts import text_array
 from headstart.export.graph import Graph
 from headstart.modalities import tokenizer as tokenizers
 from headstart.tasks.classification import Classification, ClassificationConfig
@@ -114,7 +114,7 @@ def test_it_is_part_of_an_exported_graph():
     lexical.count([texts.rows()[:300, :32]])
     torch.nn.init.normal_(lexical.weight)
     graph = Graph(modality, encoder, task, lexical)
-    x = graph.door.raw(Samples(as_array(texts.sentences()[:5])))
+    x = graph.door.raw(Samples(text_array(texts.sentences()[:5])))
     program = graph.program(x).module()
     with torch.no_grad():
         for part in (x, x[:1, :9]):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from headstart.data.caches import fingerprint
 from headstart.data.dataset import SPLITS, Dataset, Samples
 from headstart.data.manifest import SPLIT_NAMES
-from headstart.data.texts import LONGEST, as_array
+from headstart.data.texts import LONGEST, text_array
 from headstart.errors import UserError
 
 TIMES = 6  # what texts take in memory as strings and tokens, at least, for each byte on disk
@@ -103,7 +103,7 @@ class Corpus:
         }
         picked = [found[int(i)] for i in index]
         names = [f"{self.path.name}:{number}" for number, _ in picked]
-        return as_array([text for _, text in picked]), names
+        return text_array([text for _, text in picked]), names
 
     def label(self, index: int) -> str:
         """What to call one of them in messages and tables."""

@@ -19,7 +19,7 @@ from headstart.data.series import Layout, as_series
 from headstart.data.sources import open_dataset
 from headstart.data.table_files import SUFFIXES as TABLES
 from headstart.data.tabular import from_frame, read_tables
-from headstart.data.texts import as_array
+from headstart.data.texts import text_array
 from headstart.errors import UserError
 
 ALONE: dict[Kind, frozenset[str]] = {"image": EXTENSIONS, "audio": RECORDINGS.suffixes}
@@ -111,7 +111,7 @@ def texts_given(texts: Sequence[Any]) -> Samples:
             raise UserError(f"text {i} is of type {type(text).__name__}; expected str.")
     if not texts:
         raise UserError("no texts were given.")
-    return Samples(as_array(texts))
+    return Samples(text_array(texts))
 
 
 def files_named(paths: Sequence[Path]) -> Samples:

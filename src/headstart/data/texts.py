@@ -86,7 +86,7 @@ def read_lines(paths: Mapping[str, Path], source: str) -> Dataset:
                 f" {first + 1})"
             )
         names = [f"{path.name}:{i + 1}" for i in there]
-        splits[split] = Samples(as_array([lines[i] for i in there]), names=names)
+        splits[split] = Samples(text_array([lines[i] for i in there]), names=names)
     if "train" not in splits:
         raise UserError(f"{source} has texts of {', '.join(splits)} only, none to train on.")
     return Dataset(source, "text", splits, notes=notes)
@@ -126,7 +126,7 @@ def read_text_column(paths: Mapping[str, Path], column: str, target: str | None)
         raise UserError(f"the files have different targets ({chosen}).", "Name it: --target.")
     for text, place in zip(texts, where, strict=True):
         _check_length(text, place)
-    whole = Samples(as_array(texts), *parse_targets(values, where), names)
+    whole = Samples(text_array(texts), *parse_targets(values, where), names)
     of = np.array(split)
     splits = {s: whole.take(np.flatnonzero(of == s)) for s in SPLITS if (of == s).any()}
     if "train" not in splits:
@@ -134,7 +134,7 @@ def read_text_column(paths: Mapping[str, Path], column: str, target: str | None)
     return Dataset(str(paths["train"]), "text", splits, chosen.pop(), table.columns)
 
 
-def as_array(texts: Sequence[str]) -> NDArray[Any]:
+def text_array(texts: Sequence[str]) -> NDArray[Any]:
     """Texts as an array `[N]` of str objects, whatever their lengths."""
     array = np.empty(len(texts), dtype=object)
     array[:] = texts
@@ -188,7 +188,7 @@ def _read_paired(path: Path) -> Dataset:
                 _named(value, names, place) for value, place in zip(values, where, strict=True)
             ]
         called = [f"{file.name}:{i + 1}" for i in range(len(texts))]
-        splits[split] = Samples(as_array(texts), *parse_targets(values, where), called)
+        splits[split] = Samples(text_array(texts), *parse_targets(values, where), called)
     if "train" not in splits:
         raise UserError(f"{path} has no train_text.txt; found {', '.join(splits)}.")
     ordered = {split: splits[split] for split in SPLITS if split in splits}
@@ -265,4 +265,4 @@ def _documents(samples: Samples) -> Samples:
         _check_length(text, str(item))
         texts.append(text)
     names = [samples.name(i) for i in range(len(samples))]
-    return Samples(as_array(texts), samples.targets, samples.labelled, names)
+    return Samples(text_array(texts), samples.targets, samples.labelled, names)

@@ -20,7 +20,7 @@ from torch import Tensor
 from headstart.data.cells import joined
 from headstart.data.dataset import Samples
 from headstart.data.files import Item
-from headstart.data.texts import as_array
+from headstart.data.texts import text_array
 from headstart.errors import UserError
 from headstart.modalities.series import Series
 from headstart.modalities.tabular import Table
@@ -96,7 +96,7 @@ class Texts(Reader):
 
     def samples(self, inputs: Sequence[Any]) -> Samples:
         """An array of them."""
-        return Samples(as_array(list(inputs)), names=_called("text", inputs))
+        return Samples(text_array(list(inputs)), names=_called("text", inputs))
 
 
 class Encoded(Reader):
