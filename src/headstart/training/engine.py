@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from headstart import collectives
 from headstart.data.loader import Shuffled
-from headstart.errors import DivergedError, InterruptedRunError, UserError
+from headstart.errors import DivergedError, InterruptedRunError
 from headstart.modalities.base import frames_of
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
@@ -27,7 +27,7 @@ from headstart.settings import Duration
 from headstart.training import devices, going_on, optimisers, timed
 from headstart.training.averaging import average_of
 from headstart.training.config import TrainingConfig
-from headstart.training.gradients import Gradient, check_cut, cut, norm_of
+from headstart.training.gradients import Gradient, check_cut, check_shared, cut, norm_of
 from headstart.training.guard import Guard
 from headstart.training.judge import Judge
 from headstart.training.keeping import Keeper
@@ -36,7 +36,7 @@ from headstart.training.memory import kept_memory, peak
 from headstart.training.norms import share_norms
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
-from headstart.training.precision import Precision, emulated
+from headstart.training.precision import Precision
 from headstart.training.profiling import Clock
 from headstart.training.progress import Progress
 from headstart.training.sharding import Shards
@@ -74,6 +74,8 @@ class Engine:
         say: Callable[[str], None] = lambda _: None,
         around: Around | None = None,
     ) -> None:
+        check_cut(learner, config.accumulate)
+        check_shared(batch_size)
         self.learner = learner
         self.config = config
         self.data = data
@@ -88,42 +90,35 @@ class Engine:
         self.around = around or Around()
         self.processes = collectives.world_size()
         self.device = next(learner.parameters()).device
-        self.at = Progress()
-        self.pace = Pace(config.checkpoint_every)
         self.planned: Plan | None = plan_for(duration, config, batch_size, len(data))
-        self.shards = Shards(learner, config, self.device)
+        self._ready_weights()
+        self._ready_record(display)
+
+    def _ready_weights(self) -> None:
+        """What takes the steps: the weights, an optimiser a player, and what watches over them."""
+        self.shards = Shards(self.learner, self.config, self.device)
         trained = self.shards.trained
-        rates, plain = self.shards.rates(), self.shards.plain()
-        self.optimisers: dict[str, Optimizer] = {
-            name: optimisers.build(parameters, config, rates, self.device, plain)
-            for name, parameters in self.shards.players().items()
-        }
-        self._parameters = {
-            name: [p for group in o.param_groups for p in group["params"]]
-            for name, o in self.optimisers.items()
-        }
-        self.logbook = Logbook(folder, display, self.watchers, len(data))
-        self._guard = Guard(trained, self.optimisers.values(), self.device)
-        self._average = average_of(trained, config, self.optimisers.values(), self._first_batches)
-        self.judge = Judge(self.shards, self._average, config.patience)
-        self._precision = Precision(trained, self.device, config.precision)
-        if self._precision.half and emulated(self.device):
-            say(
-                "this processor has no bfloat16: it is emulated, many times slower than float32;"
-                " leave --precision bf16 out"
-            )
         self._forward: Callable[..., Step] = trained
+        self.optimisers: dict[str, Optimizer] = optimisers.of_players(
+            self.shards, self.config, self.device
+        )
+        self._parameters = {n: optimisers.parameters_of(o) for n, o in self.optimisers.items()}
+        self._guard = Guard(trained, self.optimisers.values(), self.device)
+        self._average = average_of(
+            trained, self.config, self.optimisers.values(), self._first_batches
+        )
+        self.judge = Judge(self.shards, self._average, self.config.patience)
+        self._precision = Precision(trained, self.device, self.config.precision, self.say)
+
+    def _ready_record(self, display: Display | None) -> None:
+        """How far training is, how long things take, and where both are written down."""
+        self.at = Progress()
+        self.pace = Pace(self.config.checkpoint_every)
+        self.logbook = Logbook(self.folder, display, self.watchers, len(self.data))
+        self.keeper = Keeper(self)
         self.clock: Clock | None = None
         self._watched: dict[str, Any] = {}
         self._started = time.monotonic()
-        self.keeper = Keeper(self)
-        check_cut(learner, config.accumulate)
-        if batch_size % self.processes:
-            raise UserError(
-                f"a batch of {batch_size} samples cannot be shared equally by"
-                f" {self.processes} processes.",
-                "Choose another --batch-size; it counts the samples of all processes together.",
-            )
 
     @property
     def plan(self) -> Plan:

@@ -104,6 +104,18 @@ def check_cut(learner: Learner, parts: int) -> None:
         )
 
 
+def check_shared(batch_size: int) -> None:
+    """Raises:
+    UserError: the processes cannot have equal shares of a batch.
+    """
+    processes = collectives.world_size()
+    if batch_size % processes:
+        raise UserError(
+            f"a batch of {batch_size} samples cannot be shared equally by {processes} processes.",
+            "Choose another --batch-size; it counts the samples of all processes together.",
+        )
+
+
 def norm_of(parameters: list[Parameter], clip: float | None, *, apart: bool = False) -> Tensor:
     """The norm of all gradients together, which are scaled down to `clip` if they exceed it.
 

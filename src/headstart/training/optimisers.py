@@ -18,6 +18,7 @@ from headstart.errors import UserError, unknown
 from headstart.training.config import TrainingConfig
 from headstart.training.muon import MuonWithAdamW
 from headstart.training.schedules import plain_name
+from headstart.training.sharding import Shards
 
 # LBFGS and SparseAdam need another kind of step or of gradient.
 NAMES = {
@@ -86,6 +87,22 @@ def build(
     for group in optimiser.param_groups:
         group["peak"] = group["lr"] * group.pop("rate")
     return optimiser
+
+
+def of_players(
+    shards: Shards, config: TrainingConfig, device: torch.device
+) -> dict[str, Optimizer]:
+    """One optimiser for each player; raises what `build` does."""
+    rates, plain = shards.rates(), shards.plain()
+    return {
+        name: build(parameters, config, rates, device, plain)
+        for name, parameters in shards.players().items()
+    }
+
+
+def parameters_of(optimiser: Optimizer) -> list[Parameter]:
+    """All that it moves, in the order in which its state counts them."""
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
 
 
 def _class(name: str, asked: str) -> Any:

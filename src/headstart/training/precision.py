@@ -29,11 +29,23 @@ class Precision:
     """What a learner's networks compute in while it trains; at any other time float32.
 
     choice: "fp32", "bf16", or "auto", which is bf16 where it is known to be both faster and safe.
+    say: told where bfloat16 was asked for and is slow.
     """
 
-    def __init__(self, learner: Learner, device: torch.device, choice: str) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        device: torch.device,
+        choice: str,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.device = device
         self.half = choice == "bf16" or (choice == "auto" and suits(device))
+        if self.half and emulated(device):
+            say(
+                "this processor has no bfloat16: it is emulated, many times slower than float32;"
+                " leave --precision bf16 out"
+            )
         self._networks = list(networks(learner)) if self.half else []
         for network in self._networks:
             for name, call in _CALLS.items():

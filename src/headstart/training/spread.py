@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 from headstart import collectives
 from headstart.backbones.base import Backbone
 from headstart.parts.learner import Learner
+from headstart.training.optimisers import parameters_of
 
 
 class Spread:
@@ -96,7 +97,7 @@ class Spread:
 
 def _mapped(state: dict[str, Any], optimiser: Optimizer, change: Any) -> dict[str, Any]:
     """An optimiser's state dict, each value changed by `change(value, parameter)`."""
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    parameters = parameters_of(optimiser)
     changed = {
         number: {name: change(value, parameters[number]) for name, value in values.items()}
         for number, values in state["state"].items()
