@@ -127,6 +127,7 @@ class Audio:
     default_backbone: ClassVar[str] = "audioconv"
     default_objective: ClassVar[str] = "simclr"
     Config: ClassVar[type[Settings]] = AudioConfig
+    augmentation_state: ClassVar[tuple[str, ...]] = ("augment",)  # of `state()`
 
     def __init__(
         self,

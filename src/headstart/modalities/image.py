@@ -52,6 +52,7 @@ class Image:
     default_backbone: ClassVar[str] = "conv"
     default_objective: ClassVar[str] = "autoencoder"
     Config: ClassVar[type[Settings]] = ImageConfig
+    augmentation_state: ClassVar[tuple[str, ...]] = ("augment",)  # of `state()`
 
     def __init__(
         self, size: tuple[int, int], mean: list[float], std: list[float], augment: Augmentation

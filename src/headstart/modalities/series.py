@@ -65,6 +65,7 @@ class Series:
     default_objective: ClassVar[str] = "simclr"
     other_backbones: ClassVar[tuple[str, ...]] = ("patchts",)  # for objectives that need such
     Config: ClassVar[type[Settings]] = SeriesConfig
+    augmentation_state: ClassVar[tuple[str, ...]] = ("weak", "strong")  # of `state()`
 
     def __init__(
         self,

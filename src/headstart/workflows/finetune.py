@@ -28,7 +28,7 @@ from headstart.training.engine import Engine, place
 from headstart.training.health import Health
 from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation, Watcher
-from headstart.workflows import assemble
+from headstart.workflows import assemble, views
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.beside import against_baselines
 from headstart.workflows.calibrating import calibrated
@@ -285,18 +285,20 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
     asked = ways(config, task, faults)
     if config.start is not None:
         of_run = RunFolder.open(config.start).read_config()
-        for name in ("backbone", "modality"):
-            if getattr(config, name) not in ({}, of_run.get(name)):
-                faults.add(
-                    f"the {name} comes from the run {config.start}: leave its settings out,"
-                    " or leave --from out."
-                )
+        if config.backbone not in ({}, of_run.get("backbone")):
+            faults.add(
+                f"the backbone comes from the run {config.start}: leave its settings out,"
+                " or leave --from out."
+            )
+        if views.asks_more(config.modality, of_run["modality"]):
+            faults.add(
+                f"the modality comes from the run {config.start}: leave its settings out but for"
+                " those of modality.augment, or leave --from out."
+            )
         faults.raise_if_any()
         assert how is not None
         dataset = given or _opened(config)
-        return dataset, replace(
-            _parts_of_run(Path(config.start), dataset, task, how, asked), why=why
-        )
+        return dataset, replace(_parts_of_run(config, dataset, task, how, asked), why=why)
     dataset = given or _opened(config)
     kind = config.modality.get("name", dataset.kind)
     modality_part = assemble.component(modalities.table, config.modality, kind, "modality", faults)
@@ -316,12 +318,14 @@ def _parts(config: FinetuneConfig, given: Dataset | None) -> tuple[Dataset, _Par
 
 
 def _parts_of_run(
-    path: Path,
+    config: FinetuneConfig,
     dataset: Dataset,
     task: Component,
     how: FineTuneConfig,
     asked: Ways,
 ) -> _Parts:
+    assert config.start is not None
+    path = Path(config.start)
     run = RunFolder.open(path)
     raw = run.read_config()
     state = run.read_preprocessing()
@@ -331,10 +335,12 @@ def _parts_of_run(
             f" {dataset.source} is of kind '{dataset.kind}'.",
             "Choose another --from, or leave it out to train from scratch.",
         )
-    modality = assemble.load_modality(state)
+    modality, plain = views.seen_anew(
+        assemble.load_modality(state), dataset, config.modality, raw["modality"]
+    )
     encoder = assemble.load_backbone(raw.get("backbone", {}), modality.spec)
     said = hand_over(encoder, read_model(run.model), str(path))
-    return _Parts(task, raw["backbone"], how, asked, modality, raw["modality"], encoder, said)
+    return _Parts(task, raw["backbone"], how, asked, modality, plain, encoder, said)
 
 
 def _engine(
