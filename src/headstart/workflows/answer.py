@@ -18,7 +18,6 @@ from headstart.data.inputs import open_inputs
 from headstart.data.sources import FILES, is_plain
 from headstart.data.splits import ensure_test
 from headstart.errors import UserError
-from headstart.modalities.base import Windowed
 from headstart.parts.learner import mean_scores
 from headstart.runs.atomic import write_text, write_with
 from headstart.tasks.frames import joined
@@ -27,7 +26,7 @@ from headstart.workflows.assemble import Say
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import CHUNK, LoadedRun
 from headstart.workflows.request import config_of
-from headstart.workflows.sets import word_by_word
+from headstart.workflows.sets import by_window, windows_of, word_by_word
 from headstart.workflows.supply import Supply
 
 EMBEDDING_FORMATS = (".npz", ".npy", ".csv")
@@ -93,9 +92,9 @@ def evaluate(
                 "Use headstart predict for samples without labels.",
             )
     modality = run.modality
-    if run.task is None and isinstance(modality, Windowed):
-        samples = modality.pieces(samples)
-        modality = modality.by_window()
+    if run.task is None:
+        samples = windows_of(modality, {name: samples})[name]
+        modality = by_window(modality)
     with Supply({name: samples}, modality, data, seed=0, batch_size=CHUNK, say=say) as supply:
         found: dict[str, Any] = {"data": data.path, "split": name}
         if warning is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,20 +13,22 @@ from headstart.data.dataset import Dataset, Samples
 from headstart.data.loader import Loader
 from headstart.data.splits import parted
 from headstart.errors import UserError
-from headstart.modalities.base import Modality, Stretchy, Windowed
+from headstart.modalities.base import Modality, Stretchy
 from headstart.parts.learner import Learner, mean_scores
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
-from headstart.training.engine import Engine, place
-from headstart.training.health import PROBE, Health
+from headstart.training.engine import Engine
+from headstart.training.health import PROBE
 from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble, bakeoff, judges
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.bakeoff import AutoConfig, BakeOff, bake_off
 from headstart.workflows.config import PretrainConfig
-from headstart.workflows.onlookers import looked_at, onlookers, probe_for
+from headstart.workflows.job import Job
+from headstart.workflows.onlookers import looked_at, probe_for
 from headstart.workflows.origin import source_of
+from headstart.workflows.sets import by_window, windows_of
 from headstart.workflows.sheets import Sheets
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import save_model
@@ -61,6 +62,16 @@ class _Parts:
             "objective": self.objective.plain(),
         }
 
+    def about(self) -> dict[str, Any]:
+        """The part of `result.json` that says what was done."""
+        return {
+            "command": "pretrain",
+            "objective": self.objective.name,
+            "backbone": self.backbone.name,
+            "data": self.config.data.path,
+            "source": source_of(self.config.data, self.dataset, self.fitted),
+        }
+
 
 def pretrain(
     config: PretrainConfig,
@@ -83,17 +94,13 @@ def pretrain(
         UserError: settings or data are wrong; all faults of the settings are named at once.
         InterruptedRunError: a signal came; the run can be resumed.
     """
-    around = around or Around()
-    parts = _parts(config, folder, dataset, resume=resume, say=say)
-    config, dataset, fitted = parts.config, parts.dataset, parts.fitted
-    modality = _by_window(fitted)
-    learner = _learner(parts.objective, parts.backbone, modality, config.seed, say)
-    health = Health(say)
-    probe = probe_for(dataset.train, modality, config.seed, say) if config.probe else None
-    more: list[Watcher] = [Sheets(modality, folder), *([probe] if probe else []), *watchers]
-    splits = _splits(dataset, config.seed)
-    if isinstance(fitted, Windowed):
-        splits = {name: fitted.pieces(samples) for name, samples in splits.items()}
+    job = Job(folder, resume=resume, around=around, display=display, say=say, watchers=watchers)
+    parts = _parts(config, dataset, job)
+    config, modality = parts.config, by_window(parts.fitted)
+    learner = _learner(parts, modality, say)
+    probe = probe_for(parts.dataset.train, modality, config.seed, say) if config.probe else None
+    job.watchers = [Sheets(modality, folder), *([probe] if probe else []), *job.watchers]
+    splits = windows_of(parts.fitted, _splits(parts.dataset, config.seed))
     size = _batch_size(learner, len(splits["train"]), config)
     rows = modality.stretches if learner.packs and isinstance(modality, Stretchy) else None
     with Supply(
@@ -101,57 +108,35 @@ def pretrain(
     ) as supply:
         if rows is not None:  # a few long texts are many rows
             size = _batch_size(learner, len(supply.loaders["train"]), config)
-        engine = _engine(
-            learner,
-            supply,
-            modality,
-            config,
-            batch_size=size,
-            folder=folder,
-            display=display,
-            watchers=onlookers(config.training, health, *more),
-            say=say,
-            around=around,
-        )
-        assemble.begin(folder, parts.plain(), fitted.state(), resume=resume)
-        if parts.found is not None:
-            bakeoff.save(folder, parts.found)
-        for note in (notes := [*dataset.notes, *fitted.notes, *supply.notes]):
-            say(note)
-        say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
-        at = engine.fit(resume=resume)
-        findings = health.verdict(engine)
-        skipped = supply.skipped(at.position)
+        engine = _engine(config, job, learner, supply, modality, batch_size=size)
+        _begin(parts, supply, engine, job)
+        engine.fit(resume=resume)
+        health = job.health.verdict(engine)
+        skipped = supply.skipped(engine.at.position)
     save_model(folder.model, learner)
-    result = {
-        "status": "done",
-        "command": "pretrain",
-        "objective": parts.objective.name,
-        "backbone": parts.backbone.name,
-        "data": config.data.path,
-        "source": source_of(config.data, dataset, fitted),
-        **engine.summary(),
-        "wall_seconds": time.monotonic() - around.begun,
+    figures = {
         "parameters": sum(p.numel() for p in learner.encoder.parameters()),
         "labels": 0,
         "labels_probed": len(probe) if probe else 0,
         **({"bakeoff": asdict(parts.found)} if parts.found else {}),
-        "val": at.best,
-        "health": findings,
-        "skipped": skipped,
-        "notes": notes,
-        "versions": assemble.versions(),
+        "val": engine.at.best,
     }
-    folder.write_json(folder.result, result)
-    return result
+    return job.finish(parts.about(), engine, figures, health=health, skipped=skipped)
 
 
-def _parts(
-    config: PretrainConfig, folder: RunFolder, given: Dataset | None, *, resume: bool, say: Say
-) -> _Parts:
+def _begin(parts: _Parts, supply: Supply, engine: Engine, job: Job) -> None:
+    """Write what the run is about, and say what the user should know of it."""
+    job.begin(parts.plain(), parts.fitted.state())
+    if parts.found is not None:
+        bakeoff.save(job.folder, parts.found)
+    job.note(*parts.dataset.notes, *parts.fitted.notes, *supply.notes)
+    job.say(f"pre-training on {len(engine.data):,} samples, {engine.length()}, on {engine.device}")
+
+
+def _parts(config: PretrainConfig, given: Dataset | None, job: Job) -> _Parts:
     """Everything the settings name; an objective that is to be found is found here."""
     data, faults = config.data, Faults()
-    folder.keep_apart("DATA", data.path, data.train, data.validation, data.test)
+    job.folder.keep_apart("DATA", data.path, data.train, data.validation, data.test)
     auto = bakeoff.settings_of(config, faults)
     dataset, (objective, backbone, modality) = _components(
         config, given, faults, auto=auto is not None
@@ -160,14 +145,7 @@ def _parts(
     found = None
     if auto is not None:
         found, config = _chosen(
-            auto,
-            config,
-            folder,
-            dataset=dataset,
-            fitted=fitted,
-            backbone=backbone,
-            resume=resume,
-            say=say,
+            auto, config, job, dataset=dataset, fitted=fitted, backbone=backbone
         )
         named = {"name": found.chosen}
         objective = assemble.component(objectives.table, named, "", "objective", faults)
@@ -205,11 +183,6 @@ def _components(
     return dataset, (objective, backbone, modality)
 
 
-def _by_window(fitted: Modality) -> Modality:
-    """The modality as objectives see it: of long recordings each window is a sample."""
-    return fitted.by_window() if isinstance(fitted, Windowed) else fitted
-
-
 def _splits(dataset: Dataset, seed: int) -> dict[str, Samples]:
     """What to learn from, and what to judge by: the validation split, or a part set apart."""
     train = dataset.train
@@ -235,30 +208,27 @@ def _batch_size(learner: Learner, samples: int, config: PretrainConfig) -> int:
 def _chosen(
     auto: AutoConfig,
     config: PretrainConfig,
-    folder: RunFolder,
+    job: Job,
     *,
     dataset: Dataset,
     fitted: Modality,
     backbone: Component,
-    resume: bool,
-    say: Say,
 ) -> tuple[BakeOff, PretrainConfig]:
     """The objective of `--objective auto`, and the settings with what is left of the time."""
-    modality = _by_window(fitted)
+    modality = by_window(fitted)
     auto = replace(auto, candidates=auto.candidates or bakeoff.CANDIDATES[dataset.kind])
-    train = _splits(dataset, config.seed)["train"]
-    if isinstance(fitted, Windowed):
-        train = fitted.pieces(train)
-    size = assemble.batch_size_for(len(train), config.training.batch_size, bakeoff.USUAL_BATCH)
-    whole = assemble.duration_for(config.training.duration, len(train), size, EPOCHS, FEWEST_STEPS)
-    trying, rest = bakeoff.lengths(auto, whole, len(train), size)
+    train = windows_of(fitted, {"train": _splits(dataset, config.seed)["train"]})
+    samples = len(train["train"])
+    size = assemble.batch_size_for(samples, config.training.batch_size, bakeoff.USUAL_BATCH)
+    whole = assemble.duration_for(config.training.duration, samples, size, EPOCHS, FEWEST_STEPS)
+    trying, rest = bakeoff.lengths(auto, whole, samples, size)
     config = replace(config, training=replace(config.training, duration=rest))
-    found = bakeoff.earlier(folder) if resume else None
+    found = bakeoff.earlier(job.folder) if job.resume else None
     if found is not None:
-        say(f"{found.chosen} was chosen before")
+        job.say(f"{found.chosen} was chosen before")
         return found, config
     with Supply(
-        {"train": train}, modality, config.data, seed=config.seed, batch_size=size, say=say
+        train, modality, config.data, seed=config.seed, batch_size=size, say=job.say
     ) as supply:
         loader = supply.loaders["train"]
         if config.probe:
@@ -270,13 +240,17 @@ def _chosen(
         def fresh() -> Backbone:
             return assemble.build_backbone(backbone, modality.spec, config.seed)
 
-        found = bake_off(auto, bakeoff.Kitchen(config, fresh, modality, loader, judge), trying, say)
-    return found, config
+        kitchen = bakeoff.Kitchen(config, fresh, modality, loader, judge)
+        return bake_off(auto, kitchen, trying, job.say), config
 
 
-def _learner(
-    objective: Component, backbone: Component, modality: Modality, seed: int, say: Say
-) -> Learner:
+def _learner(parts: _Parts, modality: Modality, say: Say) -> Learner:
+    """The objective on a network of its own.
+
+    Raises:
+        UserError: the samples or the network do not suit it.
+    """
+    objective, backbone = parts.objective, parts.backbone
     assemble.check_reads(objective, modality.spec)
     if not issubclass(backbone.cls, objective.cls.needs):
         fit = [
@@ -288,41 +262,32 @@ def _learner(
             f"objective '{objective.name}' does not work with backbone '{backbone.name}'.",
             f"Use --backbone {' or '.join(fit)}.",
         )
-    encoder = assemble.build_backbone(backbone, modality.spec, seed, say)
+    encoder = assemble.build_backbone(backbone, modality.spec, parts.config.seed, say)
     learner: Learner = objective.cls(objective.config, encoder, modality.spec)
     return learner
 
 
 def _engine(
+    config: PretrainConfig,
+    job: Job,
     learner: Learner,
     supply: Supply,
     modality: Modality,
-    config: PretrainConfig,
     *,
     batch_size: int,
-    folder: RunFolder,
-    display: Display | None,
-    say: Say,
-    watchers: list[Watcher],
-    around: Around,
 ) -> Engine:
-    place(learner, config.training)
-    data = supply.loaders["train"]
-    engine = Engine(
+    training, data = config.training, supply.loaders["train"]
+    engine = job.engine(
         learner,
-        assemble.training_for(learner, config.training),
+        assemble.training_for(learner, training),
         data,
         modality,
         duration=assemble.duration_for(
-            config.training.duration, len(data), batch_size, EPOCHS, FEWEST_STEPS
+            training.duration, len(data), batch_size, EPOCHS, FEWEST_STEPS
         ),
         batch_size=batch_size,
         seed=config.seed,
-        folder=folder,
-        display=display,
-        watchers=watchers,
-        say=say,
-        around=replace(around, scored=2 * PROBE),
+        scored=2 * PROBE,
     )
     if "validation" in supply.loaders:
         engine.validation = _validation(engine, supply.loaders["validation"])

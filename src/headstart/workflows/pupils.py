@@ -91,10 +91,15 @@ class Pupil:
     share: float | None = None
     targets: dict[str, Tensor] = field(default_factory=dict)
 
-    def batch_size(self, asked: int | None, counts: Mapping[str, int]) -> int:
-        """Samples a step."""
-        samples = counts["train"] + (counts[REST] if self.share is not None else 0)
+    def batch_size(self, asked: int | None, labelled: int, others: int) -> int:
+        """Samples a step; labelled, others: how many there are with a label, and without."""
+        samples = labelled + (others if self.share is not None else 0)
         return batch_size_for(samples, asked, self.learner.usual_batch)
+
+    def label(self, loaders: Mapping[str, Loader]) -> None:
+        """Give each loader its targets."""
+        for name, targets in self.targets.items():
+            loaders[name].y = targets
 
     def data(self, loaders: Mapping[str, Loader]) -> Shuffled:
         """What the engine draws from."""

@@ -1,4 +1,7 @@
-"""What a fine-tuning learns from, validates with and is tested on, cut from a label budget."""
+"""What a fine-tuning learns from, validates with and is tested on, cut from a label budget.
+
+And samples as those want them who take them in parts: texts by words, recordings by windows.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from headstart.data.dataset import Dataset, Samples
 from headstart.data.label_file import labelled_by
 from headstart.data.words import check_counts, split_words
 from headstart.errors import UserError
-from headstart.modalities.base import Modality, Wordy
+from headstart.modalities.base import Modality, Windowed, Wordy
 from headstart.workflows.config import FinetuneConfig
 
 REST = "unlabelled"
@@ -31,6 +34,18 @@ def word_by_word(modality: Modality, splits: dict[str, Samples]) -> dict[str, Sa
     for samples in parted.values():
         check_counts(samples)
     return parted
+
+
+def by_window(modality: Modality) -> Modality:
+    """The modality as those see it who take any stretch: of long recordings a window a sample."""
+    return modality.by_window() if isinstance(modality, Windowed) else modality
+
+
+def windows_of(modality: Modality, splits: dict[str, Samples]) -> dict[str, Samples]:
+    """Samples as `by_window` reads them; those that are not long as they are."""
+    if not isinstance(modality, Windowed):
+        return splits
+    return {name: modality.pieces(samples) for name, samples in splits.items()}
 
 
 def labelled_train(config: FinetuneConfig, dataset: Dataset) -> Samples:

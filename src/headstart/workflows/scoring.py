@@ -1,0 +1,43 @@
+"""How well a pupil answers labelled samples, while it is trained and afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from headstart.data.loader import Loader
+from headstart.tasks.frames import joined
+from headstart.training.engine import Engine
+from headstart.training.watching import Validation
+from headstart.workflows.pupils import Pupil
+
+
+@torch.no_grad()
+def answers(engine: Engine, pupil: Pupil, data: Loader) -> tuple[Tensor, Tensor]:
+    """Outputs `[N, K]` (of frames `[N, T, K]`) for labelled samples, and their encoded targets."""
+    parts = [
+        (pupil.network.outputs(engine.plain(x)).float().cpu(), pupil.labels(y))
+        for x, y in data.in_order(512)
+        if y is not None
+    ]
+    outputs, targets = zip(*parts, strict=True)
+    return joined(outputs), torch.cat(targets)
+
+
+def score(pupil: Pupil, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
+    """The loss and the task's figures."""
+    task = pupil.network.task
+    return {**task.figures(outputs, targets), "loss": float(task.loss(outputs, targets))}
+
+
+def validation(engine: Engine, pupil: Pupil, held: Loader) -> Validation:
+    """How the engine judges the pupil while it trains it."""
+    task = pupil.network.task
+
+    def run() -> dict[str, float]:
+        figures = score(pupil, *answers(engine, pupil, held))
+        return {n: v for n, v in figures.items() if isinstance(v, int | float) and n != "n"}
+
+    return Validation(run, task.metric, task.direction)
