@@ -25,7 +25,7 @@ from headstart.modalities.base import Windowed
 from headstart.parts.learner import Learner
 from headstart.settings import Duration, Faults
 from headstart.training.embeddings import effective_rank
-from headstart.workflows import assemble, bakeoff
+from headstart.workflows import assemble, bakeoff, candidates
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.judges import Judge, by_labels, columns_told, features, views_found
 from headstart.workflows.request import config_of
@@ -79,7 +79,7 @@ def main() -> None:
         faults,
     )
     faults.raise_if_any()
-    names = tuple(options.objectives or bakeoff.CANDIDATES[dataset.kind])
+    names = tuple(options.objectives or candidates.ALL[dataset.kind])
     steps = 10 if options.quick else options.steps
     found: dict[str, list[float]] = {}
     with Supply(

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import objectives
+from headstart import modalities, objectives
 from headstart.cli import main
 from headstart.study import recommend as study
+from headstart.workflows import candidates
 from headstart.workflows.bakeoff import BakeOff, Tried
 from headstart.workflows.config import DataConfig
 from learners import ROWS
@@ -19,7 +20,7 @@ from learners import ROWS
 @pytest.fixture
 def short(monkeypatch):
     """A shorter try than a user would make."""
-    monkeypatch.setattr(study, "CANDIDATES", {"image": ("vicreg",), "table": ("denoising",)})
+    monkeypatch.setattr(candidates, "FEW", {"image": ("vicreg",), "table": ("denoising",)})
 
 
 def test_pictures(tmp_path, capsys, short):
@@ -45,8 +46,16 @@ def test_pictures(tmp_path, capsys, short):
     assert file.read_text().startswith("# Objective")
 
 
+def test_what_is_tried_is_known_and_among_what_auto_tries():
+    assert set(candidates.ALL) == set(candidates.FEW) == set(modalities.table)
+    for kind, names in candidates.ALL.items():
+        assert set(names) <= set(objectives.table)
+        few = candidates.few(kind, modalities.table.load(kind).default_objective)
+        assert set(few) < set(names)
+
+
 def test_a_try_that_diverges_is_left_out_with_its_reason(monkeypatch):
-    monkeypatch.setattr(study, "CANDIDATES", {"image": ("astray",)})
+    monkeypatch.setattr(candidates, "FEW", {"image": ("astray",)})
     with patch.dict(objectives.table._own, ROWS):
         found = study.recommend(DataConfig(path="digits"), minutes=0.07)
     astray, _ = found.tried["tried"]

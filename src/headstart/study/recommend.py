@@ -25,7 +25,7 @@ from headstart.settings.sizes import in_words
 from headstart.study.commands import data_flags
 from headstart.training import devices
 from headstart.training.memory import peak
-from headstart.workflows import assemble, bakeoff, judges
+from headstart.workflows import assemble, bakeoff, candidates, judges
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.bakeoff import AutoConfig, BakeOff, Tried
 from headstart.workflows.config import DataConfig, PretrainConfig
@@ -43,13 +43,6 @@ EPOCHS, FEWEST, MOST = (
     20_000,
 )  # of pre-training that is recommended: epochs, steps, steps
 FEW_A_CLASS = 100  # labels, up to which samples without labels help fine-tuning
-# What is tried besides the modality's own objective; of equals the first is taken.
-CANDIDATES = {
-    "image": ("vicreg", "simclr", "denoising"),
-    "text": ("mlm", "electra", "tsdae"),
-    "table": ("vime", "scarf", "denoising"),
-}
-OTHERS = ("vicreg", "denoising")  # for kinds that are not above
 
 
 @dataclass(frozen=True)
@@ -137,8 +130,7 @@ class _Subject:
 def _tried(subject: _Subject, minutes: float, say: Say) -> tuple[BakeOff, int, int]:
     """What a short try finds; the batch size of the winner, and the network's parameters."""
     data, dataset, modality = subject.data, subject.dataset, subject.modality
-    own = modality.default_objective
-    names = tuple(dict.fromkeys((*CANDIDATES.get(dataset.kind, (own, *OTHERS)), own)))
+    names = candidates.few(dataset.kind, modality.default_objective)
     auto = config_of(AutoConfig, {"candidates": names})
     config = config_of(PretrainConfig, {"data": {"path": data.path}})
     some = dataset.train

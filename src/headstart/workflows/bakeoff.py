@@ -34,20 +34,6 @@ from headstart.workflows.config import AUTO, PretrainConfig
 from headstart.workflows.judges import Judge
 
 FILE = "bakeoff.json"
-CANDIDATES: dict[str, tuple[str, ...]] = {
-    "image": (
-        "autoencoder", "denoising", "masked", "simclr", "vicreg", "barlow", "byol", "lejepa",
-    ),
-    "table": ("vime", "scarf", "binning", "denoising", "autoencoder", "simclr", "vicreg"),
-    "series": (
-        "autoregressive", "masked", "denoising", "autoencoder", "inpainting", "simclr", "vicreg",
-        "byol",
-    ),
-    "text": ("mlm", "electra", "tsdae", "simclr", "vicreg"),
-    "audio": (
-        "wav2vec", "masked", "denoising", "autoencoder", "inpainting", "simclr", "vicreg", "byol",
-    ),
-}  # fmt: skip
 USUAL_BATCH = 256  # of those that compare views; steps of a bake-off are counted in it
 FEWEST_STEPS = 10
 SHORTEST = 1 / 30  # minutes

@@ -21,7 +21,7 @@ from headstart.training.engine import Engine
 from headstart.training.health import PROBE
 from headstart.training.timed import Around
 from headstart.training.watching import Display, Validation, Watcher
-from headstart.workflows import assemble, bakeoff, judges
+from headstart.workflows import assemble, bakeoff, candidates, judges
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.bakeoff import AutoConfig, BakeOff, bake_off
 from headstart.workflows.config import PretrainConfig
@@ -216,7 +216,7 @@ def _chosen(
 ) -> tuple[BakeOff, PretrainConfig]:
     """The objective of `--objective auto`, and the settings with what is left of the time."""
     modality = by_window(fitted)
-    auto = replace(auto, candidates=auto.candidates or bakeoff.CANDIDATES[dataset.kind])
+    auto = replace(auto, candidates=auto.candidates or candidates.ALL[dataset.kind])
     train = windows_of(fitted, {"train": _splits(dataset, config.seed)["train"]})
     samples = len(train["train"])
     size = assemble.batch_size_for(samples, config.training.batch_size, bakeoff.USUAL_BATCH)
