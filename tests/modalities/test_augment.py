@@ -97,8 +97,8 @@ def test_bending_is_cubic_convolution_at_the_same_places():
 
 def test_elastic_fields_have_the_law_of_smoothed_noise():
     """Unit deviation; correlation exp(-d²/4σ²) at distance d, as noise under a Gaussian has."""
-    spread = elastic.spread(56, CPU).double()
-    covariance = spread @ spread.T
+    weights = elastic.interpolation(56, CPU).double()
+    covariance = weights @ weights.T
     assert torch.allclose(covariance.diagonal(), torch.ones(56, dtype=torch.float64))
     d = torch.arange(56).double() / 56
     expected = torch.exp(-(d**2) / (4 * elastic.SMOOTHNESS**2))

@@ -9,7 +9,7 @@ from sklearn.semi_supervised import LabelSpreading
 
 import headstart as hs
 from headstart.modalities.gradients import BINS, oriented_gradients
-from headstart.tasks.spreading import Neighbours, evened, neighbours, spread, whitened
+from headstart.tasks.spreading import Neighbours, evened, neighbours, spread_labels, whitened
 from samples import digits
 
 
@@ -37,7 +37,7 @@ def test_spreading_settles_at_the_closed_form(alpha):
     onehot[np.arange(6), y[:6]] = 1
     expected = np.linalg.solve(np.eye(60) - alpha * scale[:, None] * w * scale, onehot)  # eq. 3
     expected /= expected.sum(axis=1, keepdims=True)
-    found = spread(near, y, 3, alpha=alpha, rounds=4_000)
+    found = spread_labels(near, y, 3, alpha=alpha, rounds=4_000)
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
@@ -47,14 +47,14 @@ def test_spreading_agrees_with_scikit_learn():
     y[:6] = torch.tensor([0, 1, 2, 0, 1, 2])
     model = LabelSpreading(kernel=lambda *_: weights(near), alpha=0.8, max_iter=2_000, tol=1e-9)
     model.fit(np.zeros((60, 1)), y.numpy())
-    found = spread(near, y, 3, alpha=0.8, rounds=2_000)
+    found = spread_labels(near, y, 3, alpha=0.8, rounds=2_000)
     np.testing.assert_allclose(found, model.label_distributions_, atol=1e-5)
 
 
 def test_what_no_label_reaches_may_be_anything():
     index = torch.tensor([[1], [0], [3], [2]])
     near = Neighbours(index, torch.ones(4, 1))
-    found = spread(near, torch.tensor([1, -1, -1, -1]), 2)
+    found = spread_labels(near, torch.tensor([1, -1, -1, -1]), 2)
     torch.testing.assert_close(
         found, torch.tensor([[0.0, 1.0], [0.0, 1.0], [0.5, 0.5], [0.5, 0.5]])
     )

@@ -50,17 +50,19 @@ def row(
         wave = resampled(read(0, frames), found, rate)
         wave = trimmed(wave, rate, trim) if trim else wave
         if len(wave) > room:
-            starts = [loudest(wave, window)] if windows == 1 else spread(len(wave), window, windows)
+            starts = (
+                [loudest(wave, window)] if windows == 1 else even_starts(len(wave), window, windows)
+            )
             wave = np.concatenate([wave[i : i + window] for i in starts])
     else:
         size = math.ceil(window * found / rate)
-        starts = spread(frames, size, windows)
+        starts = even_starts(frames, size, windows)
         parts = [resampled(read(start, size), found, rate)[:window] for start in starts]
         wave = np.concatenate(parts)
     return as_row(levelled(wave, rate) if level else wave, room)
 
 
-def spread(length: int, window: int, windows: int) -> list[int]:
+def even_starts(length: int, window: int, windows: int) -> list[int]:
     """Where so many windows begin that lie evenly over `length` samples, the ends included."""
     if windows == 1:
         return [max(0, (length - window) // 2)]

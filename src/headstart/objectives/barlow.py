@@ -14,7 +14,7 @@ from torch import Tensor
 from headstart.backbones.base import Backbone
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
-from headstart.parts.views import gathered, spread
+from headstart.parts.views import direction_std, gathered
 from headstart.settings import Settings, setting
 from headstart.types import ANY_KIND, Batch, Spec, Step
 
@@ -48,7 +48,7 @@ class BarlowTwins(Learner):
         z1, z2 = gathered(self.project(batch), batch.views)
         same, other = distance_from_identity(cross_correlation(z1, z2))
         step = Step.sum(len(z1), invariance=same, redundancy=self.config.redundancy * other)
-        step.logs["spread"] = spread(z1)
+        step.logs["spread"] = direction_std(z1)
         return step
 
     def project(self, batch: Batch) -> Tensor:

@@ -16,7 +16,7 @@ from headstart.backbones.base import Backbone
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.teacher import follow, momentum_at, teacher_of
-from headstart.parts.views import split, spread
+from headstart.parts.views import direction_std, split
 from headstart.settings import Settings, setting
 from headstart.types import ANY_KIND, Batch, Spec, Step
 
@@ -61,7 +61,7 @@ class BYOL(Learner):
         with torch.no_grad():
             t1, t2 = split(self.target["projector"](self.target["encoder"](batch).pooled), batch)
         step = Step.sum(len(batch), prediction=distance(q1, t2) + distance(q2, t1))
-        step.logs["spread"] = spread(z)
+        step.logs["spread"] = direction_std(z)
         return step
 
     def project(self, batch: Batch) -> Tensor:

@@ -20,7 +20,7 @@ from headstart.collectives import mean_over_processes
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
 from headstart.parts.teacher import follow, momentum_at, teacher_of
-from headstart.parts.views import spread
+from headstart.parts.views import direction_std
 from headstart.settings import Settings, setting
 from headstart.types import ANY_KIND, Batch, Spec, Step
 
@@ -86,7 +86,7 @@ class DINO(Learner):
                 student.view(batch.views, len(batch), -1) / config.student_temperature,
             ),
         )
-        step.logs["spread"] = spread(z)
+        step.logs["spread"] = direction_std(z)
         step.logs["teacher_entropy"] = entropy(teacher)
         step.logs["prototype_entropy"] = entropy(teacher.mean(dim=0))
         return step

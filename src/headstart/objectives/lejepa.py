@@ -18,7 +18,7 @@ from headstart.backbones.base import Backbone
 from headstart.collectives import sum_over_processes, world_size
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
-from headstart.parts.views import spread
+from headstart.parts.views import direction_std
 from headstart.settings import Settings, setting
 from headstart.types import ANY_KIND, Batch, Spec, Step
 
@@ -62,7 +62,7 @@ class LeJEPA(Learner):
             prediction=(1 - config.regularisation) * distance_from_centre(z),
             normality=config.regularisation * sigreg(z, lines, config.points, config.reach),
         )
-        step.logs["spread"] = spread(z[0])
+        step.logs["spread"] = direction_std(z[0])
         return step
 
     def project(self, batch: Batch) -> Tensor:

@@ -23,7 +23,7 @@ from headstart.errors import UserError
 from headstart.modalities.augment.swap import corrupted
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
-from headstart.parts.views import gathered, spread
+from headstart.parts.views import direction_std, gathered
 from headstart.settings import Settings, setting
 from headstart.types import Batch, SampleKind, Spec, Step
 
@@ -70,7 +70,7 @@ class SCARF(Learner):
         pooled = self.encoder(Batch(torch.cat([batch.x, spoilt]))).pooled  # [2 · B, D]
         z, copies = gathered(self.projector(pooled), 2)  # [N, P] each
         step = Step.sum(len(z), contrast=info_nce(z, copies, self.config.temperature))
-        step.logs["spread"] = spread(z)
+        step.logs["spread"] = direction_std(z)
         return step
 
 

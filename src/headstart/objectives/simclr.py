@@ -17,7 +17,7 @@ from torch import Tensor
 from headstart.backbones.base import Backbone
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
-from headstart.parts.views import gathered, spread
+from headstart.parts.views import direction_std, gathered
 from headstart.settings import Settings, setting
 from headstart.types import ANY_KIND, Batch, Spec, Step
 
@@ -65,7 +65,7 @@ class SimCLR(Learner):
             memory = self.past, torch.arange(len(self.past), device=z1.device) < self.filled
             self._fresh = z2.detach() if self.training else None
         step = Step.sum(len(z1), contrast=nt_xent(z1, z2, self.config.temperature, memory))
-        step.logs["spread"] = spread(z1)
+        step.logs["spread"] = direction_std(z1)
         return step
 
     def project(self, batch: Batch) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from headstart.backbones.base import Backbone
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
-from headstart.parts.views import split, spread
+from headstart.parts.views import direction_std, split
 from headstart.settings import Settings, setting
 from headstart.types import ANY_KIND, Batch, Spec, Step
 
@@ -51,7 +51,7 @@ class SimSiam(Learner):
         z1, z2 = split(z.detach(), batch)
         p1, p2 = split(self.predictor(z), batch)
         step = Step.sum(len(batch), prediction=(distance(p1, z2) + distance(p2, z1)) / 2)
-        step.logs["spread"] = spread(z)
+        step.logs["spread"] = direction_std(z)
         return step
 
     def project(self, batch: Batch) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from headstart.backbones.base import Backbone
 from headstart.parts.learner import Learner
 from headstart.parts.projectors import projector
-from headstart.parts.views import gathered, spread
+from headstart.parts.views import direction_std, gathered
 from headstart.settings import Settings, setting
 from headstart.types import ANY_KIND, Batch, Spec, Step
 
@@ -58,7 +58,7 @@ class VICReg(Learner):
             variance=config.variance * (shortfall(z1) + shortfall(z2)) / 2,
             covariance=config.covariance * (redundancy(z1) + redundancy(z2)),
         )
-        step.logs["spread"] = spread(z1)
+        step.logs["spread"] = direction_std(z1)
         return step
 
     def project(self, batch: Batch) -> Tensor:

@@ -23,7 +23,7 @@ def split(z: Tensor, batch: Batch) -> tuple[Tensor, ...]:
     return z.chunk(batch.views)
 
 
-def spread(z: Tensor) -> Tensor:
+def direction_std(z: Tensor) -> Tensor:
     """How far directions differ: 1 when they fill the sphere evenly, 0 when all are the same.
 
     The mean deviation of the units of `z / |z|`, times √P (SimSiam, arXiv:2011.10566, section

@@ -74,7 +74,7 @@ def neighbours(descriptions: Sequence[Tensor], k: int = 5) -> Neighbours:
     return Neighbours(index, likeness)
 
 
-def spread(
+def spread_labels(
     near: Neighbours, y: Tensor, classes: int, *, alpha: float = 0.99, rounds: int = 60
 ) -> Tensor:
     """Probabilities of each class for every sample, `[N, classes]`, from the labels of a few.

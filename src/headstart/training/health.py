@@ -18,7 +18,7 @@ from headstart import collectives
 from headstart.data.loader import Order
 from headstart.parts.laws import diversity, frechet_distance, reduced
 from headstart.parts.learner import Learner
-from headstart.parts.views import spread
+from headstart.parts.views import direction_std
 from headstart.runs import state
 from headstart.training import detectors
 from headstart.training.detectors import Finding
@@ -212,7 +212,7 @@ class Health(Watcher):
         z = learner.project(probe)
         if z is None or len(z) < 2:
             return {}
-        share = float(spread(z))
+        share = float(direction_std(z))
         self._note(detectors.same_direction(share, progress))
         return {"projection_spread": share}
 

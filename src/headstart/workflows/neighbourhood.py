@@ -16,7 +16,7 @@ from headstart.backbones.base import Backbone
 from headstart.data.loader import Loader
 from headstart.modalities.base import Modality
 from headstart.tasks.self_training import UNLABELLED, Graph
-from headstart.tasks.spreading import evened, neighbours, spread
+from headstart.tasks.spreading import evened, neighbours, spread_labels
 from headstart.types import Batch
 
 MOST = 200_000  # samples: all pairs are compared
@@ -58,7 +58,7 @@ def neighbourhood(
         there, _, rows = _described(modality, rest, sees, prior.device)
         near = neighbours([torch.cat(pair) for pair in zip(here, there, strict=True)])
         found = evened(
-            spread(near, torch.cat([y, rows.new_full(rows.shape, -1)]), len(prior)), prior
+            spread_labels(near, torch.cat([y, rows.new_full(rows.shape, -1)]), len(prior)), prior
         )
         sure, answers = found[len(y) :].max(dim=1)
         say(

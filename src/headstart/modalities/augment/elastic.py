@@ -23,14 +23,14 @@ def displacements(x: Tensor, strength: float) -> Tensor:
     Each picture draws its own deviation evenly from 0..strength.
     """
     b, _, height, width = x.shape
-    down, across = spread(height, x.device), spread(width, x.device)  # [H, n], [W, n]
+    down, across = interpolation(height, x.device), interpolation(width, x.device)  # [H, n], [W, n]
     nodes = down.shape[1]
     coarse = randn(b, 2, nodes, nodes, device=x.device)
     coarse = coarse * (strength * rand(b, 1, 1, 1, device=x.device))
     return (down @ coarse @ across.T).permute(0, 2, 3, 1)
 
 
-def spread(length: int, device: torch.device) -> Tensor:
+def interpolation(length: int, device: torch.device) -> Tensor:
     """How much each of n lattice nodes moves each pixel of a side: `[length, n]`.
 
     A row's squares sum to 1, so unit noise on the nodes moves each pixel by a deviation of 1.

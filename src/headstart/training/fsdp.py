@@ -1,4 +1,4 @@
-"""A network spread over processes by PyTorch's FSDP2 (`fully_shard`).
+"""A network sharded over processes by PyTorch's FSDP2 (`fully_shard`).
 
 Each process keeps its part of every parameter; a layer is put together while it computes, and its
 gradient is averaged and handed out in parts (Zhao et al., 2023, arXiv:2304.11277). Optimisers see
@@ -25,10 +25,10 @@ from headstart.parts.learner import Learner
 from headstart.training.optimisers import parameters_of
 
 
-class Spread:
-    """Spreads a learner: each layer of its backbones by itself, then the rest.
+class FullySharded:
+    """Shards a learner: each layer of its backbones by itself, then the rest.
 
-    own: by spread parameter, its part here, which shares its memory.
+    own: by sharded parameter, its part here, which shares its memory.
     """
 
     def __init__(self, learner: Learner, device: torch.device) -> None:
@@ -43,10 +43,10 @@ class Spread:
             p: Parameter(_local(p.detach()), requires_grad=p.requires_grad)
             for p in learner.parameters()
         }
-        self._spread = {mine: p for p, mine in self.own.items()}
+        self._whole_of = {mine: p for p, mine in self.own.items()}
 
     def take_gradients(self) -> None:
-        """Move gradients from the spread parameters to their parts."""
+        """Move gradients from the sharded parameters to their parts."""
         for parameter, mine in self.own.items():
             gradient = parameter.grad
             parameter.grad = None
@@ -61,12 +61,12 @@ class Spread:
             theirs.copy_(buffer)
 
     def marked(self, state: dict[str, Any], optimiser: Optimizer) -> dict[str, Any]:
-        """An optimiser's state with its tensors as what they are: parts of spread ones."""
+        """An optimiser's state with its tensors as what they are: parts of sharded ones."""
 
         def mark(value: Any, mine: Parameter) -> Any:
             if not isinstance(value, Tensor) or value.ndim == 0 or value.shape != mine.shape:
                 return value
-            like: Any = self._spread[mine]
+            like: Any = self._whole_of[mine]
             return DTensor.from_local(
                 value, like.device_mesh, like.placements, run_check=False, shape=like.shape,
                 stride=like.stride(),
@@ -76,10 +76,10 @@ class Spread:
 
     def own_state(self, state: dict[str, Any], optimiser: Optimizer) -> dict[str, Any]:
         """An optimiser's state, marked or whole, as plain tensors of which only parts lie here."""
-        return _mapped(state, optimiser, lambda v, mine: _local(_part(v, self._spread[mine])))
+        return _mapped(state, optimiser, lambda v, mine: _local(_part(v, self._whole_of[mine])))
 
     def parts(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights by name, spread as the learner's are."""
+        """Weights by name, sharded as the learner's are."""
         like = self._learner.state_dict()
         return {name: _part(value, like[name]) for name, value in weights.items()}
 
@@ -114,7 +114,7 @@ def _local(x: Any) -> Any:
 
 
 def _part(value: Any, like: Tensor) -> Any:
-    """A whole tensor as parts spread like another of its shape; anything else as it is."""
+    """A whole tensor as parts sharded like another of its shape; anything else as it is."""
     if isinstance(value, DTensor) or not isinstance(value, Tensor) or not isinstance(like, DTensor):
         return value
     if value.shape != like.shape:
