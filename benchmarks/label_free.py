@@ -100,18 +100,18 @@ def main() -> None:
             found[str(len(found))] = said
             return said[0]
 
-        kitchen = bakeoff.Kitchen(
+        setup = bakeoff.TrialSetup(
             config,
             lambda: assemble.build_backbone(network, modality.spec, 0),
             modality,
             supply.loaders["train"],
             Judge("linear probe", score),
         )
-        _, fitting = bakeoff.fitting(names, kitchen)
-        score(bakeoff.learner_for(fitting[0], kitchen).eval())
+        _, fitting = bakeoff.fitting(names, setup)
+        score(bakeoff.learner_for(fitting[0], setup).eval())
         begun = time.monotonic()
         for name in fitting:
-            bakeoff.tried(name, kitchen, Duration(steps, "steps"))
+            bakeoff.tried(name, setup, Duration(steps, "steps"))
     columns = [*judges, "effective rank"]
     print("| objective |", " | ".join(columns), "|")
     for name, said in zip(["(as drawn)", *fitting], found.values(), strict=True):

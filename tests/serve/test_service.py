@@ -28,7 +28,7 @@ from headstart.serve.app import build
 from headstart.serve.batching import Batcher, FullError
 from headstart.serve.config import ServeConfig
 from headstart.serve.explain import _lost
-from headstart.serve.guard import Guard, Pace, Refusal
+from headstart.serve.guard import Guard, Refusal, TokenBucket
 from headstart.serve.metrics import Metrics
 from headstart.serve.reading import _number
 from headstart.settings import Size
@@ -385,16 +385,16 @@ def test_an_address_that_asks_too_often_is_told_when_to_come_back(monkeypatch):
 
     now = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    pace = Pace(2.0)
+    bucket = TokenBucket(2.0)
     for _ in range(4):
-        pace.step("one")
+        bucket.step("one")
     with pytest.raises(Refusal) as caught:
-        pace.step("one")
+        bucket.step("one")
     assert caught.value.status == 429
     assert caught.value.wait == pytest.approx(0.5)
-    pace.step("another")
+    bucket.step("another")
     now[0] += caught.value.wait
-    pace.step("one")
+    bucket.step("one")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
 from headstart.training import timed
 from headstart.training.config import TrainingConfig
-from headstart.training.guard import Guard
+from headstart.training.finite import FiniteGuard
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
 from headstart.training.progress import Progress
@@ -213,7 +213,7 @@ class Normed(Learner):
 def test_a_bad_step_changes_neither_weights_nor_moments_nor_buffers(asks):
     learner = Normed(poisoned=3)
     made = engine(learner, 6)
-    made._guard = Guard(learner, made.optimisers.values(), made.device, asks=asks)
+    made._guard = FiniteGuard(learner, made.optimisers.values(), made.device, asks=asks)
     states = []
     for _ in range(6):
         made.step()

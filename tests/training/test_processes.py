@@ -24,7 +24,7 @@ from headstart.settings import Duration
 from headstart.training import checkpoints
 from headstart.training.norms import share_norms
 from headstart.types import Vocabulary
-from headstart.workflows.bakeoff import AutoConfig, Kitchen, bake_off
+from headstart.workflows.bakeoff import AutoConfig, TrialSetup, bake_off
 from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.finetune import finetune
 from headstart.workflows.judges import Judge
@@ -273,9 +273,9 @@ def test_the_first_process_decides_between_objectives(tmp_path, digits):
         scores = iter([0.5, 0.4] if rank == 0 else [0.5, 0.6])
         judge = Judge("rounding", lambda _: next(scores))
         config = config_of(PretrainConfig, {"training": TRAINING})
-        kitchen = Kitchen(config, backbone, image(), Resident(x, seed=0), judge)
+        setup = TrialSetup(config, backbone, image(), Resident(x, seed=0), judge)
         auto = AutoConfig(candidates=("denoising", "autoencoder"))
-        found = bake_off(auto, kitchen, Duration(20, "steps"), lambda _: None)
+        found = bake_off(auto, setup, Duration(20, "steps"), lambda _: None)
         assert found.chosen == "denoising"
         assert [one.score for one in found.tried] == [0.5, 0.4]
 

@@ -55,7 +55,7 @@ class Guard:
     def __init__(self, app: App, config: ServeConfig, metrics: Metrics, paths: set[str]) -> None:
         self._app, self._config, self._metrics, self._paths = app, config, metrics, paths
         self._held = 0
-        self._pace = Pace(config.rate)
+        self._bucket = TokenBucket(config.rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the module."""
@@ -91,7 +91,7 @@ class Guard:
         headers = {name.lower(): value for name, value in scope["headers"]}
         if scope["path"] != "/health":  # before the token: guesses are requests too
             client = scope.get("client") or ("?",)
-            self._pace.step(str(client[0]))
+            self._bucket.step(str(client[0]))
         if self._config.local and not self._config.token:
             host = headers.get(b"host", b"").decode("latin-1")
             name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -136,7 +136,7 @@ class Guard:
             ) from None
 
 
-class Pace:
+class TokenBucket:
     """A bucket of tokens an address: `rate` a second, twice as many at once."""
 
     def __init__(self, rate: float) -> None:

@@ -60,8 +60,8 @@ def done(plan: Plan, item: Item) -> bool:
 
 
 @dataclass
-class Kitchen:
-    """What one process works with. threads: of the processor; None: all."""
+class Worker:
+    """One process that does pieces of work. threads: of the processor; None: all."""
 
     plan: Plan
     threads: int | None = None

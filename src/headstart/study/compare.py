@@ -12,7 +12,7 @@ from headstart.settings import as_plain
 from headstart.settings.files import read_yaml, to_yaml
 from headstart.study import comparison_page, results, work
 from headstart.study import plan as planning
-from headstart.study.cells import Kitchen
+from headstart.study.cells import Worker
 from headstart.study.comparison_page import ASKED, FOUND
 from headstart.study.config import FREE, CompareConfig, check
 from headstart.study.plan import Plan
@@ -52,7 +52,7 @@ def compare(
     board = board or work.Silent()
     try:
         if workers == 1:
-            work.work(made, Kitchen(made, display=board), board)
+            work.work(made, Worker(made, display=board), board)
         else:
             work.together(made, workers, board, plan_in, devices.available_threads())
     except InterruptedRunError as error:

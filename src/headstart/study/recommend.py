@@ -150,13 +150,13 @@ def _tried(subject: _Subject, minutes: float, say: Say) -> tuple[BakeOff, int, i
             targets = some.targets
             if targets.ndim == 1 and targets.dtype.kind in "iufbU":
                 judge = judges.by_labels(modality, *looked_at(some, modality, 0), 0)
-        kitchen = bakeoff.Kitchen(config, fresh, modality, loader, judge)
-        found = bakeoff.bake_off(auto, kitchen, Duration(minutes, "minutes"), say)
+        setup = bakeoff.TrialSetup(config, fresh, modality, loader, judge)
+        found = bakeoff.bake_off(auto, setup, Duration(minutes, "minutes"), say)
         if _fewest(found) < TELLING:
             usual = next(n for n in names if any(t.objective == n for t in _judged(found)))
             found = replace(found, chosen=usual)
             say(f"that was too short to tell: {usual} is the usual one for {dataset.kind} data")
-        winner = bakeoff.learner_for(found.chosen, kitchen)
+        winner = bakeoff.learner_for(found.chosen, setup)
     size = assemble.batch_size_for(len(dataset.train), None, winner.usual_batch)
     return found, size, sum(p.numel() for p in winner.encoder.parameters())
 

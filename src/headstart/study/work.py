@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from headstart.errors import InterruptedRunError, UserError
 from headstart.study import cells
-from headstart.study.cells import Kitchen
+from headstart.study.cells import Worker
 from headstart.study.plan import Item, Plan
 
 PAUSE = 0.5  # seconds between looks at what others have done
@@ -42,7 +42,7 @@ class Board(Protocol):
         ...
 
 
-def work(plan: Plan, kitchen: Kitchen, board: Board) -> None:
+def work(plan: Plan, worker: Worker, board: Board) -> None:
     """Do what is to be done, together with whoever else does, until all of it is."""
     (plan.folder / "locks").mkdir(parents=True, exist_ok=True)
     waiting = {item.name: item for item in plan.items}
@@ -54,17 +54,17 @@ def work(plan: Plan, kitchen: Kitchen, board: Board) -> None:
         if not waiting:
             return
         ready = [item for item in waiting.values() if not set(item.needs) & waiting.keys()]
-        if not any(_taken(plan, kitchen, board, item) for item in ready):
+        if not any(_taken(plan, worker, board, item) for item in ready):
             time.sleep(PAUSE)
 
 
-def _taken(plan: Plan, kitchen: Kitchen, board: Board, item: Item) -> bool:
+def _taken(plan: Plan, worker: Worker, board: Board, item: Item) -> bool:
     """Do a piece of work unless somebody else does; whether it is done now."""
     try:
         with FileLock(plan.folder / "locks" / f"{item.name}.lock", timeout=0):
             if not cells.done(plan, item):
                 board.begun(item)
-                kitchen.do(item)
+                worker.do(item)
             return True
     except Timeout:
         return False
@@ -143,7 +143,7 @@ def _one(folder: Path, again: Callable[[Path], Plan], threads: int, told: Any) -
     """One process of several."""
     try:
         plan = again(folder)
-        work(plan, Kitchen(plan, threads), Silent())
+        work(plan, Worker(plan, threads), Silent())
     except UserError as error:
         told.put((error.message, error.hints))
         raise SystemExit(2) from None

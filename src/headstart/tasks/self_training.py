@@ -15,10 +15,11 @@ Answers are first tilted so that all classes together are answered as often as t
 them (ReMixMatch, Berthelot et al., 2020, arXiv:1911.09785, section 3.1).
 
 With ten labels a class a network's own first answers are poor, and what it once believed it keeps.
-Where a graph of neighbours is at hand (`Graph`), its answers are learned from instead, those of all
-samples: labels spread along it (`spreading.py`), at first by what the encoder was pre-trained to
-see, then anew by what it has learned to see since. In the second half of the training only those
-count which the teacher gives as well: by then it has seen through most of the graph's mistakes.
+Where a graph of neighbours is at hand (`LabelGraph`), its answers are learned from instead, those
+of all samples: labels spread along it (`spreading.py`), at first by what the encoder was
+pre-trained to see, then anew by what it has learned to see since. In the second half of the
+training only those count which the teacher gives as well: by then it has seen through most of the
+graph's mistakes.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ UNLABELLED = -100  # what a loss over class numbers leaves out; sample i has UNL
 Trusting = Literal["fixed", "adaptive", "soft"]
 
 
-class Graph(Protocol):
+class LabelGraph(Protocol):
     """Answers for all unlabelled samples at once."""
 
     def __call__(self, encoder: Backbone, *, first: bool) -> Tensor:
@@ -86,7 +87,7 @@ class SelfTraining(OfStudent, Learner):  # type: ignore[override]
     views = 2
     usual_batch = 256
 
-    graph: Graph | None = None
+    graph: LabelGraph | None = None
     # [N], the class that the graph gives each unlabelled sample; UNLABELLED before it is drawn
     guesses: Tensor
     drawn: Tensor  # how often the graph was drawn

@@ -18,8 +18,8 @@ from torch.optim import Optimizer
 from headstart import collectives
 from headstart.errors import UserError
 from headstart.parts.learner import Learner
-from headstart.training.average import MovingAverage
 from headstart.training.config import TrainingConfig
+from headstart.training.ema import MovingAverage
 from headstart.types import Batch
 
 RENEWED = 20  # batches that statistics are a mean over

@@ -1,9 +1,9 @@
 """The loop: batches in a seeded order, every player's turn, validation, checkpoints, signals.
 
 What it is made of, a file each: plan (how far each step is), pace (how long things take), timed
-(plans that end on time), gradients (of one process or many), guard (what is not finite reaches no
-weight), logbook (what is written down), average (of weights), judge (validation), watching (who
-looks on), checkpoints, going_on and signals.
+(plans that end on time), gradients (of one process or many), finite (what is not reaches no
+weight), logbook (what is written down), averaging (of weights), selection (of the best weights),
+watching (who looks on), checkpointing, resuming and signals.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from headstart.modalities.base import frames_of
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
-from headstart.training import devices, going_on, optimisers, timed
+from headstart.training import devices, optimisers, resuming, timed
 from headstart.training.averaging import average_of
+from headstart.training.checkpointing import Checkpointer
 from headstart.training.config import TrainingConfig
+from headstart.training.finite import FiniteGuard
 from headstart.training.gradients import Gradient, check_cut, check_shared, cut, norm_of
-from headstart.training.guard import Guard
-from headstart.training.judge import Judge
-from headstart.training.keeping import Keeper
 from headstart.training.logbook import Logbook
 from headstart.training.memory import kept_memory, peak
 from headstart.training.norms import share_norms
@@ -39,6 +38,7 @@ from headstart.training.plan import Plan, plan_for
 from headstart.training.precision import Precision
 from headstart.training.profiling import Clock
 from headstart.training.progress import Progress
+from headstart.training.selection import ModelSelection
 from headstart.training.sharding import Shards
 from headstart.training.signals import StopRequest
 from headstart.training.timed import Around
@@ -103,11 +103,11 @@ class Engine:
             self.shards, self.config, self.device
         )
         self._parameters = {n: optimisers.parameters_of(o) for n, o in self.optimisers.items()}
-        self._guard = Guard(trained, self.optimisers.values(), self.device)
+        self._guard = FiniteGuard(trained, self.optimisers.values(), self.device)
         self._average = average_of(
             trained, self.config, self.optimisers.values(), self._first_batches
         )
-        self.judge = Judge(self.shards, self._average, self.config.patience)
+        self.selection = ModelSelection(self.shards, self._average, self.config.patience)
         self._precision = Precision(trained, self.device, self.config.precision, self.say)
 
     def _ready_record(self, display: Display | None) -> None:
@@ -115,7 +115,7 @@ class Engine:
         self.at = Progress()
         self.pace = Pace(self.config.checkpoint_every)
         self.logbook = Logbook(self.folder, display, self.watchers, len(self.data))
-        self.keeper = Keeper(self)
+        self.checkpointer = Checkpointer(self)
         self.clock: Clock | None = None
         self._watched: dict[str, Any] = {}
         self._started = time.monotonic()
@@ -139,7 +139,7 @@ class Engine:
         """
         self._started = time.monotonic()
         if resume:
-            going_on.restore(self)
+            resuming.restore(self)
             self._started -= self.at.seconds
         self.shards.trained.train()
         if self.planned is None:
@@ -147,7 +147,7 @@ class Engine:
         if devices.compiles(self.config.compile, self.device, self.plan.total):
             # Around the learner, which keeps the names of its weights.
             self._forward = torch.compile(self.shards.trained)
-        self.keeper.restart()
+        self.checkpointer.restart()
         with self.shards.whole():
             for watcher in self.watchers:
                 watcher.on_start(self)
@@ -157,9 +157,9 @@ class Engine:
             while self.at.step < self.plan.total and not self.at.stopped_early:
                 self.step()
                 self._between_steps(stop)
-        if self.at.step > self.keeper.step:
+        if self.at.step > self.checkpointer.step:
             self.save()
-        self.judge.choose()
+        self.selection.choose()
         self._precision.end()
         for watcher in self.watchers:
             self._watched |= watcher.on_end(self.learner, self.at)
@@ -291,7 +291,7 @@ class Engine:
         every = STEPS_A_VOTE if many and self.device.type != "cpu" else 1
         if self.at.step % every and self.at.step != self.plan.total:
             return 0, False, 0
-        save = self.keeper.due()
+        save = self.checkpointer.due()
         total = timed.revision(self.plan, self.pace, self.at)
         if not many:
             return stop.signal or 0, save, total
@@ -339,12 +339,12 @@ class Engine:
         """Judge the learner now; `at` and the best weights remember it."""
         assert self.validation is not None
         with self.pace.timing("validation"), self.phase("validation"):
-            return self.judge.validate(self.validation, self.watchers, self.at, self.seed)
+            return self.selection.validate(self.validation, self.watchers, self.at, self.seed)
 
     def save(self) -> None:
         """Write a checkpoint."""
         self._settle()
-        self.keeper.save()
+        self.checkpointer.save()
 
     # ---------------------------------------------------------------- what is said of it
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headstart import collectives
-from headstart.training.keeping import give, state_of
+from headstart.training.checkpointing import give, state_of
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, validate_every
 from headstart.training.progress import Progress

@@ -79,7 +79,7 @@ class BakeOff:
 
 
 @dataclass
-class Kitchen:
+class TrialSetup:
     """What every candidate shares: a fresh network, samples, how they are prepared, a judge."""
 
     config: PretrainConfig
@@ -115,7 +115,7 @@ def lengths(
     return Duration(trying, "steps"), Duration(max(1, steps - trying), "steps")
 
 
-def bake_off(auto: AutoConfig, kitchen: Kitchen, whole: Duration, say: Say) -> BakeOff:
+def bake_off(auto: AutoConfig, setup: TrialSetup, whole: Duration, say: Say) -> BakeOff:
     """Try every candidate that fits and judge it.
 
     whole: how long all of them may take together.
@@ -123,17 +123,17 @@ def bake_off(auto: AutoConfig, kitchen: Kitchen, whole: Duration, say: Say) -> B
     Raises:
         UserError: none fits, none could be trained, or the time is too short.
     """
-    results, fit = fitting(auto.candidates, kitchen)
+    results, fit = fitting(auto.candidates, setup)
     if not fit:
         raise UserError(
             "none of the candidates fits these samples and this network.", *_reasons(results)
         )
     each = _share_of(whole, len(fit))
-    say(f"trying {', '.join(fit)}, {each} each, judged by {kitchen.judge.name}")
-    if kitchen.judge.note:
-        say(kitchen.judge.note)
+    say(f"trying {', '.join(fit)}, {each} each, judged by {setup.judge.name}")
+    if setup.judge.note:
+        say(setup.judge.note)
     for name in fit:
-        result = tried(name, kitchen, each)
+        result = tried(name, setup, each)
         results.append(result)
         said = f"left out: {result.why}" if result.score is None else f"{result.score:.3f}"
         say(f"  {name}: {said} after {result.steps:,} steps, {result.seconds:.1f} s")
@@ -145,7 +145,7 @@ def bake_off(auto: AutoConfig, kitchen: Kitchen, whole: Duration, say: Say) -> B
             "Look for huge values with `headstart inspect`, or use a lower --lr.",
         )
     best = max(judged, key=lambda t: t.score or 0.0)
-    found = BakeOff(best.objective, kitchen.judge.name, kitchen.judge.labels, results)
+    found = BakeOff(best.objective, setup.judge.name, setup.judge.labels, results)
     say(f"{found.chosen} goes on: the best by {found.judged_by}")
     return found
 
@@ -154,19 +154,19 @@ def _reasons(left_out: Sequence[Tried]) -> list[str]:
     return [f"- {t.objective}: {t.why}" for t in left_out]
 
 
-def fitting(names: Sequence[str], kitchen: Kitchen) -> tuple[list[Tried], list[str]]:
+def fitting(names: Sequence[str], setup: TrialSetup) -> tuple[list[Tried], list[str]]:
     """Candidates that do not fit, with the reason, and names of those that do."""
     left_out, fit = [], []
     for name in names:
         try:
-            learner_for(name, kitchen)
+            learner_for(name, setup)
             fit.append(name)
         except UserError as error:
             left_out.append(Tried(name, why=error.message))
     return left_out, fit
 
 
-def learner_for(name: str, kitchen: Kitchen) -> Learner:
+def learner_for(name: str, setup: TrialSetup) -> Learner:
     """The objective of that name on a fresh network.
 
     Raises:
@@ -175,11 +175,11 @@ def learner_for(name: str, kitchen: Kitchen) -> Learner:
     faults = Faults()
     chosen = assemble.component(objectives.table, {"name": name}, "", "objective", faults)
     faults.raise_if_any()
-    assemble.check_reads(chosen, kitchen.modality.spec)
-    encoder = kitchen.fresh()
+    assemble.check_reads(chosen, setup.modality.spec)
+    encoder = setup.fresh()
     if not isinstance(encoder, chosen.cls.needs):
         raise UserError(f"it needs a {chosen.cls.needs.__name__.lower()} network")
-    learner: Learner = chosen.cls(chosen.config, encoder, kitchen.modality.spec)
+    learner: Learner = chosen.cls(chosen.config, encoder, setup.modality.spec)
     return learner
 
 
@@ -196,20 +196,20 @@ def _share_of(whole: Duration, parts: int) -> Duration:
     return Duration(amount, whole.unit)
 
 
-def tried(name: str, kitchen: Kitchen, length: Duration) -> Tried:
+def tried(name: str, setup: TrialSetup, length: Duration) -> Tried:
     """Train one candidate, and judge it; one that goes astray is left out."""
     begun = time.monotonic()
-    learner = learner_for(name, kitchen)
-    config = kitchen.config
+    learner = learner_for(name, setup)
+    config = setup.config
     place(learner, config.training)
-    data = kitchen.train
+    data = setup.train
     size = assemble.batch_size_for(len(data), config.training.batch_size, learner.usual_batch)
     quiet = replace(assemble.training_for(learner, config.training), log=(), profile=False)
     engine = Engine(
         learner,
         quiet,
         data,
-        kitchen.modality,
+        setup.modality,
         duration=length,
         batch_size=size,
         seed=config.seed,
@@ -224,7 +224,7 @@ def tried(name: str, kitchen: Kitchen, length: Duration) -> Tried:
     trained = time.monotonic() - ready
     if not why:
         torch.default_generator.manual_seed(config.seed)
-        score, why = _judged(kitchen.judge, learner)
+        score, why = _judged(setup.judge, learner)
     return Tried(name, engine.at.step, time.monotonic() - begun, trained, score, why)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from headstart.backbones.base import Backbone
 from headstart.data.loader import Loader
 from headstart.modalities.base import Modality
-from headstart.tasks.self_training import UNLABELLED, Graph
+from headstart.tasks.self_training import UNLABELLED, LabelGraph
 from headstart.tasks.spreading import evened, neighbours, spread_labels
 from headstart.types import Batch
 
@@ -30,7 +30,7 @@ def neighbourhood(
     *,
     pretrained: bool,
     say: Callable[[str], None],
-) -> Graph | None:
+) -> LabelGraph | None:
     """What spreads the labels of `few` to `rest`; None where nothing can tell neighbours.
 
     prior: share of each class, `[K]`; pretrained: whether the encoder sees something from the

@@ -240,8 +240,8 @@ def _chosen(
         def fresh() -> Backbone:
             return assemble.build_backbone(backbone, modality.spec, config.seed)
 
-        kitchen = bakeoff.Kitchen(config, fresh, modality, loader, judge)
-        return bake_off(auto, kitchen, trying, job.say), config
+        setup = bakeoff.TrialSetup(config, fresh, modality, loader, judge)
+        return bake_off(auto, setup, trying, job.say), config
 
 
 def _learner(parts: _Parts, modality: Modality, say: Say) -> Learner:

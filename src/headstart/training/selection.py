@@ -16,8 +16,8 @@ from headstart.training.sharding import Shards
 from headstart.training.watching import Validation, Watcher
 
 
-class Judge:
-    """Judges a learner, or the average of its weights if one is kept."""
+class ModelSelection:
+    """Judges a learner, or the average of its weights if one is kept, and keeps the best."""
 
     def __init__(self, shards: Shards, average: Average | None, patience: int | None) -> None:
         self.shards = shards

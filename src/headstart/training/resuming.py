@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from headstart import collectives
 from headstart.errors import UserError
 from headstart.training import checkpoints, timed
-from headstart.training.keeping import give
+from headstart.training.checkpointing import give
 from headstart.training.plan import Plan
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
-class Guard:
+class FiniteGuard:
     """One for a learner and its optimisers.
 
     asks: whether the host looks at every step; otherwise it knows only after `settle`.

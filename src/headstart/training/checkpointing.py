@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from headstart.training.engine import Engine
 
 
-class Keeper:
+class Checkpointer:
     """Writes an engine's checkpoints, as often as its settings say."""
 
     def __init__(self, engine: Engine) -> None:
@@ -53,7 +53,7 @@ def state_of(engine: Engine) -> dict[str, Any]:
         "progress": dict(vars(engine.at)),
         "plan": None if engine.planned is None else dict(vars(engine.planned)),
         "duration": str(engine.duration),
-        "judge": engine.judge.state_dict(),
+        "judge": engine.selection.state_dict(),
         "figures": engine.logbook.figures.state_dict(),
         "watchers": {w.name: w.state_dict() for w in engine.watchers if w.name},
     }
@@ -67,7 +67,7 @@ def give(engine: Engine, tree: dict[str, Any]) -> None:
         shards.give(optimiser, tree["optimisers"][name])
     engine.at = Progress(**tree["progress"])
     engine.planned = None if tree["plan"] is None else Plan(**tree["plan"])
-    engine.judge.load_state_dict(tree["judge"], engine.device)
+    engine.selection.load_state_dict(tree["judge"], engine.device)
     engine.logbook.figures.load_state_dict(tree["figures"], engine.device)
     for watcher in engine.watchers:
         if watcher.name in tree["watchers"]:
