@@ -21,12 +21,13 @@ from headstart.data.mapped import Mapped
 from headstart.data.series import pieces, steps
 from headstart.errors import UserError
 from headstart.modalities.augment.series import (
-    Amounts,
+    STRONG,
+    WEAK,
     SeriesAugmentConfig,
-    amounts_of,
     augmented,
 )
 from headstart.modalities.base import Strength
+from headstart.modalities.strengths import Amounts, amounts_of
 from headstart.settings import Settings, setting
 from headstart.types import Spec
 
@@ -107,7 +108,6 @@ class Series:
         mean, std = [0.0] * len(scan.mean), [1.0] * len(scan.mean)
         if config.normalise == "channel":
             mean, std = scan.mean.tolist(), scan.std.tolist()
-        weak, strong = amounts_of(config.augment)
         series = cls(
             mean,
             std,
@@ -115,7 +115,7 @@ class Series:
             config.normalise,
             flagged=missing if config.missing is None else config.missing,
             cuts=config.length is not None,
-            amounts={"weak": weak, "strong": strong},
+            amounts=amounts_of(config.augment, WEAK, STRONG),
         )
         series.notes = _notes(series, scan)
         return series

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from headstart.modalities.augment.draws import chance, rand
-from headstart.modalities.augment.settings import Amounts
+from headstart.modalities.strengths import Amounts
 
 
 def blur(x: Tensor, amounts: Amounts) -> Tensor:

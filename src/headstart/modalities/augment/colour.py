@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from headstart.modalities.augment.draws import between, chance, rand, randn
-from headstart.modalities.augment.settings import Amounts
+from headstart.modalities.strengths import Amounts
 
 LUMA = (0.299, 0.587, 0.114)
 TO_YIQ = (LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))

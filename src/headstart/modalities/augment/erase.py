@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from headstart.modalities.augment.draws import between, chance, rand
-from headstart.modalities.augment.settings import Amounts, Ground
+from headstart.modalities.augment.settings import Ground
+from headstart.modalities.strengths import Amounts
 
 LONGEST = 3.0  # a rectangle's sides are at most 3 : 1
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from headstart.modalities.augment.draws import between, chance, rand
 from headstart.modalities.augment.elastic import displacements
-from headstart.modalities.augment.settings import Amounts, Ground
+from headstart.modalities.augment.settings import Ground
+from headstart.modalities.strengths import Amounts
 
 PADDING = {"black": "zeros", "edge": "border", "mirror": "reflection"}
 NARROWEST = 3 / 4  # the narrowest crop, width to height, before it is stretched to a full picture

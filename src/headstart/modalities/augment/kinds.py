@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from headstart.modalities.augment.pipeline import Augmentation
-from headstart.modalities.augment.settings import NAMES, Amounts, AugmentConfig, Ground, Kind, given
+from headstart.modalities.augment.settings import AugmentConfig, Ground, Kind
+from headstart.modalities.strengths import Amounts, amounts_of
 
 # Shares that hold wherever a transform is on and nobody says otherwise.
 USUAL: Amounts = {"jitter_share": 0.8, "blur_share": 0.5, "erase_share": 0.5}
@@ -51,12 +52,10 @@ def choose(config: AugmentConfig, x: Tensor) -> Augmentation:
     likely_kind, likely_ground = look(x)
     kind: Kind = likely_kind if config.kind == "auto" else config.kind
     ground: Ground = likely_ground if config.ground == "auto" else config.ground
-    nothing = dict.fromkeys(NAMES, 0.0)
-    weak = {**nothing, **USUAL, **WEAK[kind], **given(config)}
     coarse = kind == "digits" and min(x.shape[2:]) < COARSE
-    usual = STRONG_COARSE if coarse else STRONG[kind]
-    strong = {**nothing, **USUAL, **usual, **given(config), **given(config.strong)}
-    return Augmentation(kind, ground, {"weak": weak, "strong": strong})
+    strong = STRONG_COARSE if coarse else STRONG[kind]
+    amounts = amounts_of(config, {**USUAL, **WEAK[kind]}, {**USUAL, **strong})
+    return Augmentation(kind, ground, amounts)
 
 
 def look(x: Tensor) -> tuple[Kind, Ground]:

@@ -11,8 +11,9 @@ from headstart.modalities.augment import colour
 from headstart.modalities.augment.blur import blur
 from headstart.modalities.augment.erase import erase
 from headstart.modalities.augment.geometry import move
-from headstart.modalities.augment.settings import NAMES, Amounts, Ground, Kind
+from headstart.modalities.augment.settings import NAMES, Ground, Kind
 from headstart.modalities.base import Strength
+from headstart.modalities.strengths import Amounts, amounts_from
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,5 @@ class Augmentation:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Augmentation:
         """What `state()` described."""
-        amounts: dict[Strength, Amounts] = {
-            "weak": {name: float(state["weak"][name]) for name in NAMES},
-            "strong": {name: float(state["strong"][name]) for name in NAMES},
-        }
+        amounts = amounts_from(state, NAMES)
         return cls(state["kind"], state["ground"], amounts)

@@ -7,13 +7,12 @@ Iwana and Uchida's survey (2021, arXiv:2007.15951).
 
 from __future__ import annotations
 
-import dataclasses
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from headstart.modalities.augment.draws import between, chance, rand, randn
+from headstart.modalities.strengths import Amounts, names_of
 from headstart.settings import Settings, setting
 
 KNOTS = 4  # of the smooth curves that bend time and magnitude
@@ -69,20 +68,12 @@ class SeriesAugmentConfig(SeriesStrengths):
     strong: SeriesStrengths = setting(factory=SeriesStrengths)
 
 
-Amounts = dict[str, float]
-NAMES = tuple(field.name for field in dataclasses.fields(SeriesStrengths))
+NAMES = names_of(SeriesStrengths)
 WEAK: Amounts = {"jitter": 0.03, "scale": 0.1, "shift": 0.05}
 STRONG: Amounts = {
     "jitter": 0.1, "scale": 0.3, "magnitude": 0.2, "crop": 0.4, "warp": 0.05, "mask": 0.2,
     "drop": 0.1,
 }  # fmt: skip
-
-
-def amounts_of(config: SeriesAugmentConfig) -> tuple[Amounts, Amounts]:
-    """Strengths of weak and of strong augmentation, every field of `SeriesStrengths`."""
-    nothing = dict.fromkeys(NAMES, 0.0)
-    own, strong = _given(config), _given(config.strong)
-    return {**nothing, **WEAK, **own}, {**nothing, **STRONG, **own, **strong}
 
 
 def augmented(x: Tensor, there: Tensor | None, amounts: Amounts) -> tuple[Tensor, Tensor | None]:
@@ -228,8 +219,3 @@ def wander_like(x: Tensor) -> Tensor:
     bell = (bell / bell.square().sum().sqrt()).view(1, 1, -1)
     noise = randn(b, c, t + 2 * reach, device=x.device).view(b * c, 1, -1)
     return F.conv1d(noise, bell).view(b, c, t)
-
-
-def _given(strengths: SeriesStrengths) -> Amounts:
-    values = {name: getattr(strengths, name) for name in NAMES}
-    return {name: float(value) for name, value in values.items() if value is not None}

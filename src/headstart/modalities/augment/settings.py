@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Literal
 
+from headstart.modalities.strengths import names_of
 from headstart.settings import Settings, setting
 
 Kind = Literal["digits", "objects", "photos", "none"]
 Ground = Literal["black", "edge", "mirror"]
-Amounts = dict[str, float]  # every field of `Strengths`, as a number
 
 
 class Strengths(Settings):
@@ -88,10 +87,4 @@ class AugmentConfig(Strengths):
     strong: Strengths = setting(factory=Strengths)
 
 
-NAMES = tuple(field.name for field in dataclasses.fields(Strengths))
-
-
-def given(strengths: Strengths) -> Amounts:
-    """The strengths that are not null."""
-    values = {name: getattr(strengths, name) for name in NAMES}
-    return {name: value for name, value in values.items() if value is not None}
+NAMES = names_of(Strengths)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from headstart.modalities.base import Strength
 from headstart.modalities.sound import maps, waves
-from headstart.modalities.sound.settings import NAMES, Amounts, Kind
+from headstart.modalities.sound.settings import NAMES, Kind
+from headstart.modalities.strengths import Amounts, amounts_from
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,5 @@ class Augmentation:
     @classmethod
     def from_state(cls, state: dict[str, Any], rate: int, window: int) -> Augmentation:
         """What `state()` described."""
-        amounts: dict[Strength, Amounts] = {
-            "weak": {name: float(state["weak"][name]) for name in NAMES},
-            "strong": {name: float(state["strong"][name]) for name in NAMES},
-        }
+        amounts = amounts_from(state, NAMES)
         return cls(state["kind"], rate, window, amounts)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Literal
 
 from headstart.modalities.base import Strength
+from headstart.modalities.strengths import Amounts, amounts_of, names_of
 from headstart.settings import Settings, setting
 
 Kind = Literal["speech", "sounds", "none"]
-Amounts = dict[str, float]  # every field of `Strengths`, as a number
 
 
 class Strengths(Settings):
@@ -70,7 +69,7 @@ class AugmentConfig(Strengths):
     strong: Strengths = setting(factory=Strengths)
 
 
-NAMES = tuple(field.name for field in dataclasses.fields(Strengths))
+NAMES = names_of(Strengths)
 USUAL: Amounts = {"noise_share": 0.5, "room_share": 0.3, "mix_share": 0.3, "masks": 1}
 
 WEAK: dict[Kind, Amounts] = {
@@ -96,12 +95,5 @@ STRONG: dict[Kind, Amounts] = {
 
 def choose(config: AugmentConfig) -> dict[Strength, Amounts]:
     """By strength, what suits the kind, with the strengths that `config` names."""
-    nothing = dict.fromkeys(NAMES, 0.0)
-    weak = {**nothing, **USUAL, **WEAK[config.kind], **_given(config)}
-    own = {**_given(config), **_given(config.strong)}
-    return {"weak": weak, "strong": {**nothing, **USUAL, **STRONG[config.kind], **own}}
-
-
-def _given(strengths: Strengths) -> Amounts:
-    values = {name: getattr(strengths, name) for name in NAMES}
-    return {name: value for name, value in values.items() if value is not None}
+    kind = config.kind
+    return amounts_of(config, {**USUAL, **WEAK[kind]}, {**USUAL, **STRONG[kind]})

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from headstart.data.hearing import LEVEL
 from headstart.modalities.augment.draws import between, chance, rand, randn
-from headstart.modalities.sound.settings import Amounts
+from headstart.modalities.strengths import Amounts
 
 WAVES = 6  # cosines over the bands that make an equaliser's curve
 TILTS = 2.0  # noise lies between white and one whose power falls with the square of the pitch
