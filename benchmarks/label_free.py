@@ -20,8 +20,7 @@ import torch
 import yaml
 from scipy.stats import spearmanr
 
-from headstart import backbones, modalities
-from headstart.modalities.base import Windowed
+from headstart import backbones
 from headstart.parts.learner import Learner
 from headstart.settings import Duration, Faults
 from headstart.training.embeddings import effective_rank
@@ -29,6 +28,7 @@ from headstart.workflows import assemble, bakeoff, candidates
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.judges import Judge, by_labels, columns_told, features, views_found
 from headstart.workflows.request import config_of
+from headstart.workflows.sets import by_window
 from headstart.workflows.supply import Supply
 
 
@@ -64,11 +64,9 @@ def main() -> None:
     rows = np.random.default_rng(0).permutation(len(train))[: options.samples]
     train = train.take(np.sort(rows))
     faults = Faults()
-    part = assemble.component(modalities.table, {}, dataset.kind, "modality", faults)
-    part = assemble.reader(part, dataset)
+    part = assemble.modality_for({}, dataset, faults)
     modality = part.cls.fit(train, part.config)
-    if isinstance(modality, Windowed):
-        modality = modality.by_window()
+    modality = by_window(modality)
     named = {"name": options.backbone or part.cls.default_backbone}
     own = dict(item.split("=", 1) for item in options.sets)
     network = assemble.component(

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from headstart import backbones, baselines, modalities, objectives, tasks
+from headstart import backbones, baselines, objectives, tasks
 from headstart.data.dataset import Dataset
 from headstart.errors import UserError, unknown
 from headstart.modalities.base import Modality
@@ -287,6 +287,6 @@ def modality_of(config: CompareConfig, dataset: Dataset) -> Component:
     """The modality that reads the data, with the settings of `config`."""
     faults = Faults()
     raw = config.pretrain.get("modality", {})
-    found = assemble.component(modalities.table, raw, dataset.kind, "modality", faults)
+    found = assemble.modality_for(raw, dataset, faults)
     faults.raise_if_any()
-    return assemble.reader(found, dataset)
+    return found

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from headstart import backbones, modalities
 from headstart.backbones.base import Backbone
 from headstart.data import memory
 from headstart.data.dataset import Dataset
@@ -79,11 +78,8 @@ def recommend(
         raise UserError(f"--minutes must be above 0, not {minutes:g}.")
     dataset = assemble.open_data(data)
     faults = Faults()
-    chosen = assemble.component(modalities.table, {}, dataset.kind, "modality", faults)
-    chosen = assemble.reader(chosen, dataset)
-    network = assemble.component(
-        backbones.table, {}, chosen.cls.default_backbone, "backbone", faults
-    )
+    chosen = assemble.modality_for({}, dataset, faults)
+    network = assemble.backbone_for({}, chosen, faults)
     faults.raise_if_any()
     modality = assemble.fitted_modality(dataset, chosen)
     found, size, parameters = _tried(_Subject(data, dataset, modality, network), minutes, say)

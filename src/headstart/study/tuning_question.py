@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headstart import backbones, modalities, objectives, tasks
+from headstart import objectives, tasks
 from headstart.data.dataset import Dataset
 from headstart.errors import UserError
 from headstart.modalities.augment.kinds import WEAK
@@ -51,48 +51,59 @@ def parts_of(config: FinetuneConfig, dataset: Dataset, search: TuneConfig) -> Pa
     if config.start is not None:
         of_run = RunFolder.open(config.start).read_config()
         raw_backbone, raw_modality = of_run.get("backbone", {}), of_run.get("modality", {})
-    kind = raw_modality.get("name", dataset.kind)
-    modality_part = assemble.component(modalities.table, raw_modality, kind, "modality", faults)
-    modality_part = assemble.reader(modality_part, dataset)
-    default = modality_part.cls.default_backbone if modality_part.cls else "mlp"
-    backbone = assemble.component(backbones.table, raw_backbone, default, "backbone", faults)
+    reader = assemble.modality_for(raw_modality, dataset, faults)
+    backbone = assemble.backbone_for(raw_backbone, reader, faults)
     faults.raise_if_any()
-    assert how is not None
-    modality = assemble.fitted_modality(dataset, modality_part)
-    pictures = modality.spec.is_image
-    kind_of_picture = modality.state().get("augment", {}).get("kind", "none") if pictures else ""
+    modality = assemble.fitted_modality(dataset, reader)
+    picture = ""
+    if modality.spec.is_image:
+        picture = modality.state().get("augment", {}).get("kind", "none")
     fresh = config.start is None
-    objective = None
-    if search.objective is not None:
-        raw = {"name": search.objective}
-        objective = assemble.component(objectives.table, raw, "", "objective", faults)
-        faults.raise_if_any()
-        assemble.check_reads(objective, modality.spec)
-    groups = _groups(
-        task.name, backbone.name, modality_part.name, kind_of_picture, modality.spec, fresh=fresh
-    )
+    groups = _groups(task.name, backbone.name, reader.name, picture, modality.spec, fresh=fresh)
     defaults = {
         "training": as_plain(config.training),
         "finetune": as_plain(how),
         "task": task.plain(),
     }
     if fresh:  # otherwise both come from the run, as they are
-        plain = modality_part.plain()
-        weak = {str(k): amounts for k, amounts in WEAK.items()}.get(kind_of_picture, {})
-        if "augment" in plain:
-            plain["augment"] |= {n: a for n, a in weak.items() if plain["augment"][n] is None}
-        defaults |= {"backbone": backbone.plain(), "modality": plain}
+        defaults |= {"backbone": backbone.plain(), "modality": _usual_reading(reader, picture)}
+    objective = _objective(search, modality.spec)
     if objective is not None:
         groups["objective"] = spaces.OBJECTIVE.get(objective.name, {})
         groups["finetune"] = {**groups["finetune"], **spaces.PRETRAINED}
         defaults["objective"] = objective.plain()
+    before = None if objective is None else {"name": objective.name}
+    return Parts(task, backbone.name, spaces.usual(groups), defaults, _given(config), before)
+
+
+def _objective(search: TuneConfig, spec: Spec) -> Component | None:
+    """What each trial pre-trains by, where the search asks for that."""
+    if search.objective is None:
+        return None
+    faults = Faults()
+    named = {"name": search.objective}
+    objective = assemble.component(objectives.table, named, "", "objective", faults)
+    faults.raise_if_any()
+    assemble.check_reads(objective, spec)
+    return objective
+
+
+def _usual_reading(reader: Component, picture: str) -> dict[str, Any]:
+    """The modality's settings; strengths that are null are those that suit the kind of picture."""
+    plain = reader.plain()
+    weak = {str(k): amounts for k, amounts in WEAK.items()}.get(picture, {})
+    if "augment" in plain:
+        plain["augment"] |= {n: a for n, a in weak.items() if plain["augment"][n] is None}
+    return plain
+
+
+def _given(config: FinetuneConfig) -> dict[str, Any]:
+    """What the user gave, by dotted name."""
     given = {f"{part}.{n}": v for part in ("backbone", "modality", "task", "finetune")
              for n, v in spaces.leaves(getattr(config, part))}  # fmt: skip
     usual = as_plain(config_of(TrainingConfig, {}))
     training = as_plain(config.training).items()
-    given |= {f"training.{n}": v for n, v in training if v != usual[n]}
-    before = None if objective is None else {"name": objective.name}
-    return Parts(task, backbone.name, spaces.usual(groups), defaults, given, before)
+    return given | {f"training.{n}": v for n, v in training if v != usual[n]}
 
 
 def _groups(

@@ -78,12 +78,24 @@ def suited(
     return component(modalities.table, {**wanted, **raw}, modality.name, "modality", faults)
 
 
-def reader(chosen: Component, dataset: Dataset | None) -> Component:
-    """The modality as it reads these samples: a table of named columns, or plain numbers."""
+def modality_for(raw: dict[str, Any], dataset: Dataset | None, faults: Faults) -> Component:
+    """The modality that the settings name or the data are of, with what is in `raw`.
+
+    Of a table that is the class which suits the samples: named columns, or plain numbers.
+    dataset: None where it was not read, because of faults that are to be named with these.
+    """
+    default = dataset.kind if dataset else "image"
+    chosen = component(modalities.table, raw, default, "modality", faults)
     choice = getattr(chosen.cls, "suited", None)
     if choice is not None and dataset is not None:
         chosen.cls = choice(dataset.train)
     return chosen
+
+
+def backbone_for(raw: dict[str, Any], modality: Component, faults: Faults) -> Component:
+    """The backbone that the settings name, or else the modality's own, with what is in `raw`."""
+    default = modality.cls.default_backbone if modality.cls else "mlp"
+    return component(backbones.table, raw, default, "backbone", faults)
 
 
 def open_data(

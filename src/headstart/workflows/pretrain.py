@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from headstart import backbones, modalities, objectives
+from headstart import backbones, objectives
 from headstart.backbones.base import Backbone
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.loader import Loader
@@ -170,9 +170,7 @@ def _components(
         early.lines or faults.lines
     ):  # a misspelt name need not wait for the data
         dataset = assemble.open_data(config.data, config.modality, labels=config.probe)
-    kind = config.modality.get("name") or (dataset.kind if dataset else "image")
-    modality = assemble.component(modalities.table, config.modality, kind, "modality", faults)
-    modality = assemble.reader(modality, dataset)
+    modality = assemble.modality_for(config.modality, dataset, faults)
     default = modality.cls.default_objective if modality.cls else "autoencoder"
     objective = assemble.component(objectives.table, asked, default, "objective", faults)
     default = assemble.usual_backbone(modality, objective)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headstart import backbones, modalities
 from headstart.backbones.base import Backbone
 from headstart.data.dataset import Dataset
 from headstart.errors import UserError
@@ -48,11 +47,8 @@ def from_scratch(
         UserError: the settings have faults, here or so far, or do not suit the data.
     """
     dataset = given or opened(config)
-    kind = config.modality.get("name", dataset.kind)
-    chosen = assemble.component(modalities.table, config.modality, kind, "modality", faults)
-    chosen = assemble.reader(chosen, dataset)
-    default = chosen.cls.default_backbone if chosen.cls else "mlp"
-    backbone = assemble.component(backbones.table, config.backbone, default, "backbone", faults)
+    chosen = assemble.modality_for(config.modality, dataset, faults)
+    backbone = assemble.backbone_for(config.backbone, chosen, faults)
     chosen = assemble.suited(chosen, backbone, config.modality, faults)
     faults.raise_if_any()
     modality = assemble.fitted_modality(dataset, chosen)
