@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -18,23 +17,17 @@ from torch import Tensor
 from headstart.data import recordings
 from headstart.data.dataset import Samples
 from headstart.data.decoding import Decoding
-from headstart.data.files import Files, Unreadable
+from headstart.data.files import Files
 from headstart.data.hearing import HEAD, LEVEL, lengths
-from headstart.data.recordings import Recording
 from headstart.data.streamed import Reader, read_resident
 from headstart.errors import UserError
 from headstart.modalities.base import Strength
 from headstart.modalities.sound import Augmentation, AugmentConfig, LogMel, choose
+from headstart.modalities.sound.reading import Reading, hop_of, notes_of, probed, reading_of
 from headstart.settings import Faults, Settings, resolve, setting
 from headstart.types import Spec
 
-PROBED = 2_000  # recordings whose headers are read, to tell rate and length
 MEASURED = 2_000  # recordings from which statistics are taken
-FASTEST = 16_000  # samples a second that are kept where nothing else is asked for: speech's
-LONGEST_WINDOW = 5.0  # seconds
-MOST_WINDOWS = 8
-USUAL_LENGTH = 0.99  # share of recordings that one window should hold
-GRID = 8  # frames: windows are whole multiples, so that halving leaves nothing over
 FLOOR = 1e-4  # of power; at the common level about 60 dB beneath a vowel's peak
 CHUNK = 256
 MOMENTS = 10  # at which recordings are compared without a network
@@ -95,24 +88,6 @@ class AudioConfig(Settings):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How recordings are read: `recordings.decode`'s arguments, in samples."""
-
-    rate: int
-    window: int
-    windows: int
-    level: bool
-    trim: float
-    pieces: bool = False
-
-    @property
-    def decoding(self) -> Decoding:
-        """As worker processes are told it."""
-        shape = (HEAD + self.window * self.windows,)
-        return Decoding("headstart.data.recordings:decode", vars(self).copy(), shape, "int16")
-
-
-@dataclass(frozen=True)
 class Statistics:
     """Of what train looks like: mean and deviation of each band, the largest normalised value."""
 
@@ -142,7 +117,7 @@ class Audio:
         self.augmentation, self.statistics = augmentation, statistics
         self.notes: Sequence[str] = ()
         rate = reading.rate
-        self.hop = _hop(config, rate)
+        self.hop = hop_of(config, rate)
         self.log_mel = LogMel(rate, config.mels, round(config.frame * rate), self.hop, config.floor)
         self._mean = torch.tensor(statistics.mean).view(-1, 1)
         self._std = torch.tensor(statistics.std).view(-1, 1)
@@ -159,8 +134,8 @@ class Audio:
             UserError: not one recording can be read, or a setting is out of range.
         """
         assert isinstance(train.inputs, Files)
-        found = _probed(train.inputs)
-        reading = _reading(found, config)
+        found = probed(train.inputs)
+        reading = reading_of(found, config)
         mels = config.mels or (40 if reading.rate <= 8_000 else 64)
         config = replace(config, mels=mels)
         augmentation = Augmentation(
@@ -169,7 +144,7 @@ class Audio:
         blank = Statistics([0.0] * mels, [1.0] * mels, 1.0)
         made = cls(reading, config, augmentation, blank)
         made = cls(reading, config, augmentation, _statistics(made, train))
-        made.notes = _notes(reading, found)
+        made.notes = notes_of(reading, found)
         return made
 
     @classmethod
@@ -327,41 +302,6 @@ class Audio:
         return (maps - mean) / (square + 0.1).sqrt()
 
 
-def _hop(config: AudioConfig, rate: int) -> int:
-    return max(1, round(config.hop * rate))
-
-
-def _probed(files: Files) -> list[Recording]:
-    """The headers of some recordings.
-
-    Raises:
-        UserError: not one can be read.
-    """
-    some = np.sort(np.random.default_rng(0).permutation(len(files))[:PROBED])
-    found, reason = [], ""
-    for i in some:
-        try:
-            found.append(recordings.probe(files[int(i)]))
-        except Unreadable as error:
-            reason = reason or f" {files[int(i)]}: {error.reason}."
-    if not found:
-        raise UserError(f"not one recording of the train split can be read.{reason}")
-    return found
-
-
-def _reading(found: list[Recording], config: AudioConfig) -> Reading:
-    common = Counter(one.rate for one in found).most_common(1)[0][0]
-    rate = config.rate or min(common, FASTEST)
-    seconds = np.array([one.seconds for one in found])
-    usual = float(np.quantile(seconds, USUAL_LENGTH))
-    window = config.window or min(max(usual, GRID * config.hop), LONGEST_WINDOW)
-    grid = GRID * _hop(config, rate)
-    samples = math.ceil(window * rate / grid - 1e-6) * grid
-    needed = math.ceil(float(seconds.max()) * rate / samples)
-    windows = config.windows or min(MOST_WINDOWS, max(1, needed))
-    return Reading(rate, samples, windows, config.level, config.trim)
-
-
 def _statistics(audio: Audio, train: Samples) -> Statistics:
     """Mean and deviation of each band over all frames of some recordings.
 
@@ -390,23 +330,3 @@ def _statistics(audio: Audio, train: Samples) -> Statistics:
     std = (squares / count - mean.square()).clamp(min=0).sqrt().clamp(min=0.5)
     high = float(((top - mean) / std).max()) + 0.5
     return Statistics(mean.tolist(), std.tolist(), high)
-
-
-def _notes(reading: Reading, found: list[Recording]) -> list[str]:
-    seconds = np.array([one.seconds for one in found])
-    rates = Counter(one.rate for one in found)
-    rates.pop(reading.rate, None)
-    window = reading.window / reading.rate
-    notes = [
-        f"recordings: {np.median(seconds):.2f} s each (median), the longest {seconds.max():,.2f} s;"
-        f" {reading.rate:,} samples a second, windows of {window:.2f} s"
-    ]
-    if rates:
-        others = ", ".join(f"{count:,} at {rate:,}" for rate, count in rates.most_common(3))
-        notes.append(f"recordings with other rates are resampled: {others}")
-    if (longer := int((seconds > window * reading.windows).sum())) > 0:
-        notes.append(
-            f"{longer:,} of {len(found):,} recordings are longer than {reading.windows} windows;"
-            " where whole recordings are read, windows spread over them are (modality.windows)"
-        )
-    return notes

@@ -1,8 +1,8 @@
 """Whole batches of recordings: their log-mel maps, and what augmentation makes of them.
 
-`logmel` turns waves `[B, L]` into maps `[B, M, T]`; `settings` names what augmentation can do and
-how strongly, `waves` changes waves, `maps` changes maps, `pipeline.Augmentation` applies a set.
-Everything draws from torch's default generator.
+`reading` decides how recordings are read, `logmel` turns waves `[B, L]` into maps `[B, M, T]`;
+`settings` names what augmentation can do and how strongly, `waves` changes waves, `maps` changes
+maps, `pipeline.Augmentation` applies a set. Everything draws from torch's default generator.
 """
 
 from headstart.modalities.sound.logmel import LogMel
