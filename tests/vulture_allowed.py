@@ -18,7 +18,7 @@ from headstart.backbones.vit import ViT
 from headstart.baselines.boosters import LightGBM, XGBoost
 from headstart.baselines.numbers import Boosting
 from headstart.baselines.pictures import Gradients
-from headstart.baselines.recordings import MFCC, Machine
+from headstart.baselines.recordings import MFCC, SVM
 from headstart.baselines.series import Course, Steps
 from headstart.baselines.texts import TfIdf
 from headstart.data.dataset import Dataset
@@ -121,7 +121,7 @@ _ = (Onnx, Program, Weights)
 _ = (Onnx, Program, Weights, Sklearn, Transformers)
 _ = (ServedAnswers.predictions,)
 _ = (MLflow, TensorBoard, Trackio, WandB)
-_ = (Boosting, Gradients, MFCC, Machine.get_params, TfIdf)
+_ = (Boosting, Gradients, MFCC, SVM.get_params, TfIdf)
 _ = (
     SeriesStrengths.wander,
     SeriesStrengths.magnitude,

@@ -6,7 +6,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from headstart.baselines.base import fit
-from headstart.baselines.recordings import Machines, cosines
+from headstart.baselines.recordings import MultilabelSVM, cosines
 from headstart.data.sources import open_dataset
 from headstart.modalities.audio import Audio, AudioConfig
 from headstart.tasks.classification import Classification, ClassificationConfig
@@ -34,7 +34,7 @@ def test_machines_of_several_labels_are_scikit_learn_s_one_a_label():
     x = rng.normal(size=(60, 4))
     y = np.column_stack([x[:, 0] > 0, x[:, 1] > 0.5, np.ones(60), np.zeros(60)]).astype(np.float32)
     new = rng.normal(size=(40, 4))
-    said = Machines(0).fit(x, y).predict_proba(new)
+    said = MultilabelSVM(0).fit(x, y).predict_proba(new)
     for k in (0, 1):
         theirs = make_pipeline(StandardScaler(), SVC(C=10.0)).fit(x, y[:, k]).predict(new)
         assert ((said[:, k] > 0.5) == theirs).all()

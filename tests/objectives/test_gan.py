@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from headstart.objectives.gan import frozen, pairing_loss, steepness
-from headstart.parts.laws import diversity, frechet_distance, reduced
+from headstart.parts.distributions import diversity, frechet_distance, reduced
 from headstart.runs.folder import RunFolder
 from headstart.training.health import Health
 from headstart.types import Batch

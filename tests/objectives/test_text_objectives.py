@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from headstart import backbones, objectives
-from headstart.parts import hiding
+from headstart.parts import masking
 from headstart.types import Batch
 from headstart.workflows.generate import drawn
 from texts import modality, rows, small
@@ -72,11 +72,11 @@ def test_whole_words_are_hidden_whole():
     inside = torch.tensor(v.inside)[x]
     assert inside.any()
     torch.manual_seed(0)
-    chosen = hiding.hidden_words(x, 0.3, v)
+    chosen = masking.hidden_words(x, 0.3, v)
     begun = torch.zeros(len(x), dtype=torch.long)
     for t in range(1, x.shape[1]):
         begun = torch.where(inside[:, t], begun, torch.full_like(begun, t))
-        same_word = inside[:, t] & ((t - begun) % hiding.MOST_PIECES != 0)
+        same_word = inside[:, t] & ((t - begun) % masking.MOST_PIECES != 0)
         assert (chosen[same_word, t] == chosen[same_word, t - 1]).all()
 
 
@@ -86,7 +86,7 @@ def test_words_of_a_script_without_spaces_are_not_hidden_by_the_row():
     piece = v.inside.index(True)
     x = torch.full((200, 32), piece)
     torch.manual_seed(0)
-    chosen = hiding.hidden_words(x, 0.3, v)
+    chosen = masking.hidden_words(x, 0.3, v)
     shares = chosen.float().mean(dim=1)
     assert float(shares.mean()) == pytest.approx(0.3, abs=0.05)
     assert float(((shares == 0) | (shares == 1)).float().mean()) < 0.2

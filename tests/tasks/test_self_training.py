@@ -16,7 +16,6 @@ from headstart.data.mixed import Mixed
 from headstart.data.named import read_named
 from headstart.data.splits import ensure_test
 from headstart.runs.folder import RunFolder
-from headstart.tasks.pupilage import known_loss, shares
 from headstart.tasks.self_training import (
     UNLABELLED,
     SelfTraining,
@@ -27,6 +26,7 @@ from headstart.tasks.self_training import (
     class_shares,
     truncated_normal,
 )
+from headstart.tasks.student import known_loss, shares
 from headstart.types import Batch
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.finetune import finetune

@@ -8,7 +8,7 @@ import torch
 from headstart.errors import UserError
 from headstart.tasks import ngrams, units
 from headstart.tasks.ctc import aligned, best_path, ctc_loss, frames_needed, prefix_beam
-from headstart.tasks.edits import distance, error_rate
+from headstart.tasks.edit_distance import distance, error_rate
 from headstart.tasks.transcription import Transcription, TranscriptionConfig
 
 TEXTS = np.array(["three one", "one", "two two one three"])

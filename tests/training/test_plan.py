@@ -15,7 +15,7 @@ from headstart.training.finite import FiniteGuard
 from headstart.training.pace import Pace
 from headstart.training.plan import Plan, plan_for
 from headstart.training.progress import Progress
-from headstart.training.timed import Around
+from headstart.training.timed import Overhead
 from headstart.types import Step
 from samples import engine, objective
 
@@ -104,12 +104,12 @@ class Clock:
 def by_the_clock(monkeypatch):
     """Makes an engine for so many minutes of such a clock."""
 
-    def make(minutes, clock, folder=None, **around):
+    def make(minutes, clock, folder=None, **overhead):
         for module in ("engine", "pace", "timed"):
             monkeypatch.setattr(f"headstart.training.{module}.time", clock)
         made = engine(objective("autoencoder"), folder=folder, checkpoint_every="1 minutes")
         made.preparation, made.planned = clock, None
-        made.duration, made.around = Duration(minutes, "minutes"), Around(clock.now, **around)
+        made.duration, made.overhead = Duration(minutes, "minutes"), Overhead(clock.now, **overhead)
         return made
 
     return make

@@ -150,13 +150,15 @@ def _done(
     report: bool,
 ) -> Run:
     """The run that `work` leaves in `folder`, with its report."""
-    from headstart.training.timed import Around
+    from headstart.training.timed import Overhead
 
-    around = Around(time.monotonic(), REPORT_SECONDS if report else 0.0)
+    overhead = Overhead(time.monotonic(), REPORT_SECONDS if report else 0.0)
     say = speaker(quiet=not verbose)
     with opened(data, config.data, config.modality) as dataset:
         with progress_display(quiet=not verbose) as display:
-            work(config, folder, dataset=dataset, around=around, say=say, display=display, **more)
+            work(
+                config, folder, dataset=dataset, overhead=overhead, say=say, display=display, **more
+            )
         if report and processes.is_first():
             _draw(folder.path, dataset, say)
     say(f"run: {folder.path}")

@@ -49,7 +49,7 @@ class MFCC:
 
         if not problem.classes:
             return make_pipeline(StandardScaler(), SVR(C=COST))
-        return Machines(problem.seed) if problem.several else Machine(problem.seed)
+        return MultilabelSVM(problem.seed) if problem.several else SVM(problem.seed)
 
 
 def described(log_map: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def cosines(mels: int, like: Tensor) -> Tensor:
     return table
 
 
-class Machine:
+class SVM:
     """A standardised support vector machine whose votes stand for probabilities."""
 
     classes_: NDArray[np.intp]
@@ -77,7 +77,7 @@ class Machine:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def fit(self, x: Any, y: NDArray[Any]) -> Machine:
+    def fit(self, x: Any, y: NDArray[Any]) -> SVM:
         """Learn."""
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -103,17 +103,17 @@ class Machine:
         return shares
 
 
-class Machines:
-    """A `Machine` for each of several labels; a label that all or none have needs none."""
+class MultilabelSVM:
+    """An `SVM` for each of several labels; a label that all or none have needs none."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def fit(self, x: Any, y: NDArray[Any]) -> Machines:
+    def fit(self, x: Any, y: NDArray[Any]) -> MultilabelSVM:
         """Learn. y: `[N, K]` of 0 and 1."""
         self._shares = y.mean(axis=0)
         self._models = [
-            Machine(self.seed).fit(x, y[:, k].astype(np.int64)) if 0 < share < 1 else None
+            SVM(self.seed).fit(x, y[:, k].astype(np.int64)) if 0 < share < 1 else None
             for k, share in enumerate(self._shares)
         ]
         return self

@@ -20,7 +20,7 @@ from headstart.workflows.config import FinetuneConfig, PretrainConfig
 from headstart.workflows.request import OF_COMPONENTS, config_of, durations, layered, nest
 
 if TYPE_CHECKING:
-    from headstart.training.timed import Around
+    from headstart.training.timed import Overhead
 
 Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
 
@@ -32,7 +32,7 @@ def pretrain(options: Namespace) -> None:
         from headstart.workflows.pretrain import pretrain as work
         from headstart.workflows.twins import ARTICLE, mended_twin
 
-        result = work(config, folder, resume=options.resume, around=_around(options), **heard)
+        result = work(config, folder, resume=options.resume, overhead=_overhead(options), **heard)
         if options.preset == ARTICLE:
             heard["say"]("now its mended twin, for as long")
             result["mended"] = mended_twin(config, folder, **heard)
@@ -54,7 +54,7 @@ def finetune(options: Namespace) -> None:
     with _begun(options) as (folder, heard):
         from headstart.workflows.finetune import finetune as work
 
-        result = work(config, folder, resume=options.resume, around=_around(options), **heard)
+        result = work(config, folder, resume=options.resume, overhead=_overhead(options), **heard)
     _finish(options, result, f"headstart predict {quote(options.out)} INPUT --out answers.csv")
 
 
@@ -69,13 +69,13 @@ def _begun(options: Namespace) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
         yield folder, {"display": display, "say": say}
 
 
-def _around(options: Namespace) -> Around:
+def _overhead(options: Namespace) -> Overhead:
     """What of a run's time is not training: starting, and drawing the report."""
-    from headstart.training.timed import Around
+    from headstart.training.timed import Overhead
 
     # Both are mostly imports: on a machine that starts slowly, drawing is slow as well.
     started = time.monotonic() - options.begun
-    return Around(options.begun, max(REPORT_SECONDS, started) if options.report else 0.0)
+    return Overhead(options.begun, max(REPORT_SECONDS, started) if options.report else 0.0)
 
 
 def config_from(

@@ -18,8 +18,8 @@ from headstart.backbones.tokenwise import Tokenwise
 from headstart.backbones.transformer import Transformer, TransformerConfig
 from headstart.errors import UserError
 from headstart.modalities.augment.words import is_text
-from headstart.parts.hiding import hidden_tokens, spoilt
 from headstart.parts.learner import Learner
+from headstart.parts.masking import hidden_tokens, spoilt
 from headstart.parts.speller import Speller
 from headstart.settings import Settings, setting
 from headstart.types import Batch, SampleKind, Spec, Step

@@ -30,7 +30,7 @@ from torch.nn import Parameter
 from headstart import collectives
 from headstart.backbones.base import Backbone
 from headstart.parts.adversarial import Critic, Generator, Trunk
-from headstart.parts.laws import diversity, frechet_distance, reduced
+from headstart.parts.distributions import diversity, frechet_distance, reduced
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
 from headstart.types import Batch, Spec, Step

@@ -15,8 +15,8 @@ from torch import Tensor
 from headstart.backbones.base import Backbone
 from headstart.backbones.tokenwise import Tokenwise
 from headstart.errors import UserError
-from headstart.parts.hiding import hidden_spans, hidden_tokens, hidden_words, spoilt
 from headstart.parts.learner import Learner
+from headstart.parts.masking import hidden_spans, hidden_tokens, hidden_words, spoilt
 from headstart.parts.speller import Speller, unigram_entropy
 from headstart.settings import Settings, setting
 from headstart.types import Batch, SampleKind, Spec, Step

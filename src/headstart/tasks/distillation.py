@@ -20,7 +20,7 @@ from headstart.collectives import mean_over_processes
 from headstart.modalities.base import Strength
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
-from headstart.tasks.pupilage import OfStudent, known_loss
+from headstart.tasks.student import StudentMixin, known_loss
 from headstart.tasks.supervised import Supervised
 from headstart.types import Batch, Step
 
@@ -40,7 +40,7 @@ class DistillationConfig(Settings):
     )
 
 
-class Distillation(OfStudent, Learner):  # type: ignore[override]
+class Distillation(StudentMixin, Learner):  # type: ignore[override]
     """Wraps a fine-tuning. `y` is `[B, L + K]`: the label, or NaN where there is none, and what
     teachers answer.
 

@@ -36,7 +36,7 @@ from headstart.modalities.base import Strength
 from headstart.parts.learner import Learner
 from headstart.parts.teacher import follow, teacher_of
 from headstart.settings import Settings, setting
-from headstart.tasks.pupilage import OfStudent, known_loss, shares
+from headstart.tasks.student import StudentMixin, known_loss, shares
 from headstart.tasks.supervised import Supervised
 from headstart.types import Batch, Step
 
@@ -76,7 +76,7 @@ class SelfTrainingConfig(Settings):
     rounds: int = setting(3, "times in the training at which that graph is drawn", flag="", least=1)
 
 
-class SelfTraining(OfStudent, Learner):  # type: ignore[override]
+class SelfTraining(StudentMixin, Learner):  # type: ignore[override]
     """Wraps a fine-tuning: labelled and unlabelled samples in one batch, which `y` tells apart.
 
     graph: answers for each unlabelled sample by neighbours in an encoder's features; None where the

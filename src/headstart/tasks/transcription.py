@@ -26,7 +26,7 @@ from headstart.tasks.ctc import (
     laws,
     prefix_beam,
 )
-from headstart.tasks.edits import distance, error_rate
+from headstart.tasks.edit_distance import distance, error_rate
 from headstart.tasks.frames import lengths
 from headstart.tasks.tagging import WordHead
 from headstart.types import Spec

@@ -26,7 +26,7 @@ from headstart import collectives
 from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
-from headstart.tasks.pupilage import OfStudent, known_loss
+from headstart.tasks.student import StudentMixin, known_loss
 from headstart.tasks.supervised import Supervised
 from headstart.types import Batch, Spec, Step
 
@@ -49,7 +49,7 @@ class VirtualAdversarialConfig(Settings):
     share: float = setting(0.25, "part of a batch that is labelled", flag="", above=0, below=1)
 
 
-class VirtualAdversarial(OfStudent, Learner):  # type: ignore[override]
+class VirtualAdversarial(StudentMixin, Learner):  # type: ignore[override]
     """Wraps a fine-tuning: labelled and unlabelled samples in one batch, `UNLABELLED` in `y`.
 
     While the head alone is trained (`--mode staged`) only the labels teach.

@@ -41,7 +41,7 @@ from headstart.training.progress import Progress
 from headstart.training.selection import ModelSelection
 from headstart.training.sharding import Shards
 from headstart.training.signals import StopRequest
-from headstart.training.timed import Around
+from headstart.training.timed import Overhead
 from headstart.training.watching import Display, Preparation, Validation, Watcher
 from headstart.types import Batch, Step
 
@@ -54,7 +54,7 @@ class Engine:
 
     duration, batch_size: resolved; `TrainingConfig` may leave them open. batch_size is of all
     processes together. watchers: who looks on. say: where sentences for the user go.
-    around: what a run that time decides does before and after training.
+    overhead: what a run that time decides does before and after training.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Engine:
         display: Display | None = None,
         watchers: Sequence[Watcher] = (),
         say: Callable[[str], None] = lambda _: None,
-        around: Around | None = None,
+        overhead: Overhead | None = None,
     ) -> None:
         check_cut(learner, config.accumulate)
         check_shared(batch_size)
@@ -87,7 +87,7 @@ class Engine:
         self.validation = validation
         self.watchers = list(watchers) if collectives.rank() == 0 else []
         self.say = say
-        self.around = around or Around()
+        self.overhead = overhead or Overhead()
         self.processes = collectives.world_size()
         self.device = next(learner.parameters()).device
         self.planned: Plan | None = plan_for(duration, config, batch_size, len(data))

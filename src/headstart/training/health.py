@@ -16,7 +16,7 @@ from torch import Tensor
 
 from headstart import collectives
 from headstart.data.loader import Order
-from headstart.parts.laws import diversity, frechet_distance, reduced
+from headstart.parts.distributions import diversity, frechet_distance, reduced
 from headstart.parts.learner import Learner
 from headstart.parts.views import direction_std
 from headstart.runs import state

@@ -54,7 +54,7 @@ def _extended(engine: Engine, asked: Plan | None) -> Plan | None:
     if at.step == 0 or before is None:
         return asked
     if asked is None:
-        seconds = engine.around.seconds(engine.duration.amount, engine.around.begun)
+        seconds = engine.overhead.seconds(engine.duration.amount, engine.overhead.begun)
         engine.pace.step = at.seconds / at.step
         asked = timed.fitting(engine, max(0.0, seconds - at.seconds), seconds)
     if asked.total == before.total:

@@ -34,7 +34,7 @@ REHEARSAL = Plan(10**9, 10**9, from_progress=0.5, warm_from=1)
 
 
 @dataclass
-class Around:
+class Overhead:
     """What of a run's time is not training.
 
     begun: when the run began, by `time.monotonic`. after: seconds to hold back for what follows.
@@ -53,7 +53,7 @@ class Around:
 def plan(engine: Engine) -> Plan:
     """Measure, and plan a run of so many minutes, less what comes before and after training."""
     begun = time.monotonic()
-    seconds = engine.around.seconds(engine.duration.amount, begun)
+    seconds = engine.overhead.seconds(engine.duration.amount, begun)
     before = copy.deepcopy(state_of(engine))
     engine.planned = REHEARSAL
     _steps(engine, WARM * seconds, MOST_WARM)
@@ -61,7 +61,7 @@ def plan(engine: Engine) -> Plan:
     _steps(engine, TIMED * seconds, MOST_TIMED)
     engine.pace.measure(shortest=0.0)
     assert engine.pace.step is not None
-    seconds -= SCORING * engine.pace.step * engine.around.scored / engine.batch_size
+    seconds -= SCORING * engine.pace.step * engine.overhead.scored / engine.batch_size
     if engine.validation is not None:
         engine.validate()
     give(engine, before)

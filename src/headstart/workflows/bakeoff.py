@@ -27,7 +27,7 @@ from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
 from headstart.settings import Duration, Faults, Settings, resolve, setting
 from headstart.training.engine import Engine, place
-from headstart.training.timed import Around
+from headstart.training.timed import Overhead
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import AUTO, PretrainConfig
@@ -213,7 +213,7 @@ def tried(name: str, setup: TrialSetup, length: Duration) -> Tried:
         duration=length,
         batch_size=size,
         seed=config.seed,
-        around=Around(begun),
+        overhead=Overhead(begun),
     )
     ready = time.monotonic()
     score, why = None, ""

@@ -17,7 +17,7 @@ from headstart.tasks.lexical import Lexical
 from headstart.tasks.self_training import SelfTraining
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training.engine import Engine
-from headstart.training.timed import Around
+from headstart.training.timed import Overhead
 from headstart.training.watching import Display, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Component, Say
@@ -125,7 +125,7 @@ def finetune(
     *,
     dataset: Dataset | None = None,
     resume: bool = False,
-    around: Around | None = None,
+    overhead: Overhead | None = None,
     display: Display | None = None,
     say: Say = lambda _: None,
     watchers: Sequence[Watcher] = (),
@@ -133,14 +133,14 @@ def finetune(
     """Fine-tune and leave a finished run in `folder`; returns its `result.json`.
 
     dataset: samples in memory; by default those that `config.data` names.
-    around: of a run that time decides, when it began and what the caller does afterwards.
+    overhead: of a run that time decides, when it began and what the caller does afterwards.
     watchers: who looks on besides those that the settings ask for.
 
     Raises:
         UserError: settings or data are wrong, or the pre-trained encoder does not fit.
         InterruptedRunError: a signal came; the run can be resumed.
     """
-    job = Job(folder, resume=resume, around=around, display=display, say=say, watchers=watchers)
+    job = Job(folder, resume=resume, overhead=overhead, display=display, say=say, watchers=watchers)
     _keep_apart(config, folder)
     parts = _parts(config, dataset)
     lesson = _lesson(parts, say)

@@ -15,7 +15,7 @@ from headstart.settings import Duration
 from headstart.training.config import TrainingConfig
 from headstart.training.engine import Engine, place
 from headstart.training.health import Health
-from headstart.training.timed import Around
+from headstart.training.timed import Overhead
 from headstart.training.watching import Display, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Say
@@ -33,14 +33,14 @@ class Job:
         folder: RunFolder,
         *,
         resume: bool,
-        around: Around | None,
+        overhead: Overhead | None,
         display: Display | None,
         say: Say,
         watchers: Sequence[Watcher],
     ) -> None:
         self.folder = folder
         self.resume = resume
-        self.around = around or Around()
+        self.overhead = overhead or Overhead()
         self.display = display
         self.say = say
         self.watchers = list(watchers)
@@ -73,7 +73,7 @@ class Job:
             display=self.display,
             watchers=onlookers(training, self.health, *self.watchers),
             say=self.say,
-            around=replace(self.around, scored=scored),
+            overhead=replace(self.overhead, scored=scored),
         )
 
     def begin(self, settings: dict[str, Any], preprocessing: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ class Job:
             "status": "done",
             **about,
             **engine.summary(),
-            "wall_seconds": time.monotonic() - self.around.begun,
+            "wall_seconds": time.monotonic() - self.overhead.begun,
             **figures,
             "health": health,
             "skipped": skipped,

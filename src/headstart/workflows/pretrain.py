@@ -19,7 +19,7 @@ from headstart.runs.folder import RunFolder
 from headstart.settings import Faults, as_plain
 from headstart.training.engine import Engine
 from headstart.training.health import PROBE
-from headstart.training.timed import Around
+from headstart.training.timed import Overhead
 from headstart.training.watching import Display, Validation, Watcher
 from headstart.workflows import assemble, bakeoff, candidates, judges
 from headstart.workflows.assemble import Component, Say
@@ -79,7 +79,7 @@ def pretrain(
     *,
     dataset: Dataset | None = None,
     resume: bool = False,
-    around: Around | None = None,
+    overhead: Overhead | None = None,
     display: Display | None = None,
     say: Say = lambda _: None,
     watchers: Sequence[Watcher] = (),
@@ -87,14 +87,14 @@ def pretrain(
     """Pre-train and leave a finished run in `folder`; returns its `result.json`.
 
     dataset: samples in memory; by default those that `config.data` names.
-    around: of a run that time decides, when it began and what the caller does afterwards.
+    overhead: of a run that time decides, when it began and what the caller does afterwards.
     watchers: who looks on besides those that the settings ask for.
 
     Raises:
         UserError: settings or data are wrong; all faults of the settings are named at once.
         InterruptedRunError: a signal came; the run can be resumed.
     """
-    job = Job(folder, resume=resume, around=around, display=display, say=say, watchers=watchers)
+    job = Job(folder, resume=resume, overhead=overhead, display=display, say=say, watchers=watchers)
     parts = _parts(config, dataset, job)
     config, modality = parts.config, by_window(parts.fitted)
     learner = _learner(parts, modality, say)

@@ -6,7 +6,7 @@ import torch
 from scipy.linalg import sqrtm
 from scipy.spatial.distance import pdist
 
-from headstart.parts.laws import diversity, frechet_distance, reduced
+from headstart.parts.distributions import diversity, frechet_distance, reduced
 
 
 def correlated(n, d, seed):

@@ -16,7 +16,7 @@ from headstart.tasks.base import Task
 from headstart.tasks.supervised import Supervised
 
 
-class OfStudent:
+class StudentMixin:
     """Goes before `Learner` among the bases of a class that has a `student`."""
 
     student: Supervised

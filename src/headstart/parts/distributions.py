@@ -1,4 +1,4 @@
-"""How far made samples are from real ones, as laws, and how much they differ among themselves."""
+"""How far samples that were made are from real ones, and how much they differ among themselves."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SIDE = 8  # pixels a side to which pictures are reduced before their laws are compared
+SIDE = 8  # pixels a side to which pictures are reduced before they are compared
 
 
 def frechet_distance(one: Tensor, other: Tensor) -> Tensor:
-    """Squared Fréchet distance of the normal laws that fit `[N, D]` and `[M, D]`.
+    """Squared Fréchet distance of the normal distributions that fit `[N, D]` and `[M, D]`.
 
     |m - m'|² + tr(S + S' - 2 (S S')^½) with the unbiased estimates of the covariances (Heusel et
     al., 2017, arXiv:1706.08500, eq. 6). The trace of the root is that of (S^½ S' S^½)^½, whose
