@@ -7,7 +7,15 @@ import torch
 
 from headstart.errors import UserError
 from headstart.tasks import ngrams, units
-from headstart.tasks.ctc import aligned, best_path, ctc_loss, frames_needed, prefix_beam
+from headstart.tasks.ctc import (
+    AROUND,
+    aligned,
+    best_path,
+    ctc_loss,
+    flat_loss,
+    frames_needed,
+    prefix_beam,
+)
 from headstart.tasks.edit_distance import distance, error_rate
 from headstart.tasks.transcription import Transcription, TranscriptionConfig
 
@@ -55,6 +63,41 @@ def test_a_text_takes_the_frames_without_which_no_path_spells_it(text):
     target = torch.tensor([[*text, -100]])
     assert float(ctc_loss(law[None], torch.tensor([needed]), target)) > 0
     assert float(ctc_loss(law[None], torch.tensor([needed - 1]), target)) == 0
+
+
+def test_a_flat_start_is_the_mean_belief_about_each_even_place():
+    outputs = torch.randn(2, 12, 4, generator=torch.Generator().manual_seed(2))
+    texts, frames = [[3, 1, 1], [2]], [12, 7]
+    wanted = []
+    for law, text, t in zip(outputs.softmax(dim=2).numpy(), texts, frames, strict=True):
+        each = []
+        for i, unit in enumerate(text):
+            places = [k + 0.5 for k in range(t)]
+            long, middle = t / len(text), (i + 0.5) * t / len(text)
+            near = [k for k, at in enumerate(places) if abs(at - middle) <= AROUND * long]
+            each.append(-math.log(sum(law[k, unit] for k in near) / len(near)))
+        wanted.append(sum(each) / len(each))
+    target = torch.tensor([[3, 1, 1], [2, -100, -100]])
+    loss = flat_loss(outputs, torch.tensor(frames), target)
+    assert float(loss) == pytest.approx(sum(wanted) / 2, rel=1e-5)
+
+
+def test_a_flat_start_teaches_which_unit_stands_where():
+    """From nothing, by it alone: the even alignment, and nothing for an empty text."""
+    outputs = torch.zeros(2, 12, 4, requires_grad=True)
+    target = torch.tensor([[3, 1, 2], [-100, -100, -100]])
+    flat_loss(outputs, torch.tensor([12, 12]), target).backward()
+    assert (-outputs.grad[0]).argmax(dim=1)[[1, 6, 10]].tolist() == [3, 1, 2]
+    assert not outputs.grad[1].any()
+
+
+def test_a_flat_start_fades():
+    task = task_of(flat_start=0.4)
+    outputs, targets = torch.randn(3, 9, len(task.units.symbols)), task.encode(TEXTS, "train")
+    first, later = (float(task.lead(outputs, targets, at)) for at in (0.0, 0.3))
+    assert later == pytest.approx(first / 4)
+    assert task.lead(outputs, targets, 0.4) is None
+    assert task_of(flat_start=0.0).lead(outputs, targets, 0.0) is None
 
 
 def test_an_empty_text_takes_no_frame():

@@ -92,6 +92,13 @@ class Task(nn.Module, ABC):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean loss of head outputs `[B, K]` against encoded targets `[B]`."""
 
+    def lead(self, outputs: Tensor, targets: Tensor, progress: float) -> Tensor | None:  # noqa: ARG002 - few have one
+        """What is learned beside `loss` at first, at `progress` of the training; None for nothing.
+
+        It chooses no weights: validation knows `loss` alone.
+        """
+        return None
+
     def counted(self, targets: Tensor) -> int:
         """What `loss` is a mean over: samples, or frames that have a target."""
         return len(targets)

@@ -18,6 +18,7 @@ from torch import Tensor
 from headstart.tasks.ngrams import END, Ngrams
 
 BLANK = 0
+AROUND = 0.75  # of the length of a unit, to either side of where `flat_loss` looks for it
 LEAST = -12.0  # log probability of a unit in a frame beneath which a beam does not try it
 
 
@@ -44,6 +45,33 @@ def ctc_loss(outputs: Tensor, frames: Tensor, targets: Tensor) -> Tensor:
         log_law, targets.clamp(min=0), frames, units, BLANK, reduction="none", zero_infinity=True
     )
     return (each / units.clamp(min=1)).mean()
+
+
+def flat_loss(outputs: Tensor, frames: Tensor, targets: Tensor) -> Tensor:
+    """A flat start: each unit is heard about where it would be if all were equally long.
+
+    Before a network can tell units apart, CTC's gradient says little of which one is said when, and
+    for long it answers blanks. Hidden Markov models are trained from such an even alignment (Young
+    et al., The HTK Book, section 8.3); here unit i of S may be anywhere in the frames within
+    0.75 T/S of (i + 1/2) T/S: −log of its mean probability there, averaged over a text's units
+    and over samples.
+
+    outputs: `[B, T, K]`, unit 0 the blank; frames: of each, `[B]`; targets: `[B, S]`, negative
+    after a text's end.
+    """
+    law = outputs.float().softmax(dim=-1)
+    said = targets > BLANK
+    units = said.sum(dim=1, keepdim=True).clamp(min=1)  # [B, 1]
+    steps = torch.arange(outputs.shape[1], device=outputs.device)
+    order = torch.arange(targets.shape[1], device=outputs.device)
+    at = (steps + 0.5) / frames[:, None].clamp(min=1)  # [B, T], in recordings
+    place = (order + 0.5) / units  # [B, S]
+    near = (at[:, :, None] - place[:, None]).abs() <= AROUND / units[:, :, None]  # [B, T, S]
+    near &= (steps < frames[:, None])[:, :, None]
+    belief = law.gather(2, targets.clamp(min=0)[:, None].expand(-1, law.shape[1], -1))
+    mean = (belief * near).sum(dim=1) / near.sum(dim=1).clamp(min=1)  # [B, S]
+    each = -(mean.clamp(min=1e-6).log() * said).sum(dim=1, keepdim=True) / units
+    return each.mean()
 
 
 def frames_needed(targets: Tensor) -> Tensor:

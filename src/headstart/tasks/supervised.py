@@ -189,4 +189,9 @@ class Supervised(Learner):
         else:
             outputs, members = self.each(batch, encoder_learns=learns)
             loss = self.task.loss(outputs, batch.y.repeat_interleave(members, dim=0))
-        return Step(loss, self.task.counted(batch.y), {"loss": loss.detach()})
+        logs = {"loss": loss.detach()}
+        led = self.task.lead(outputs, batch.y, progress) if self.training else None
+        if led is not None:
+            logs["lead"] = led.detach()
+            loss = loss + led
+        return Step(loss, self.task.counted(batch.y), logs)

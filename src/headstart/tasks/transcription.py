@@ -22,6 +22,7 @@ from headstart.tasks.ctc import (
     aligned,
     best_path,
     ctc_loss,
+    flat_loss,
     frames_needed,
     laws,
     prefix_beam,
@@ -52,6 +53,14 @@ class TranscriptionConfig(Settings):
         least=0,
     )
     order: int = setting(3, "units that the language model looks at together", flag="", least=1)
+    flat_start: float = setting(
+        0.4,
+        "part of the training in which units are also sought where they would be if all were"
+        " equally long; 0 for none",
+        flag="",
+        least=0,
+        most=1,
+    )
     dropout: float = setting(
         0.1, "share of features dropped before the head", flag="", least=0, below=1
     )
@@ -124,12 +133,22 @@ class Transcription(Task):
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """CTC's, of outputs `[B, T, K]` against targets `[B, S]`, a unit."""
+        return ctc_loss(outputs.nan_to_num(), lengths(outputs), self._sayable(targets))
+
+    def lead(self, outputs: Tensor, targets: Tensor, progress: float) -> Tensor | None:
+        """A flat start that fades: see `ctc.flat_loss`."""
+        if progress >= self.config.flat_start:
+            return None
+        loss = flat_loss(outputs.nan_to_num(), lengths(outputs), self._sayable(targets))
+        return (1 - progress / self.config.flat_start) * loss
+
+    def _sayable(self, targets: Tensor) -> Tensor:
+        """Without units that no answer has: what cannot be said is not asked for."""
         known = targets < len(self.units.symbols)
-        if not bool(known.all()):  # what cannot be said is not asked for
-            order = known.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
-            targets = targets.masked_fill(~known, NO_UNIT).gather(1, order)
-        frames = lengths(outputs)
-        return ctc_loss(outputs.nan_to_num(), frames, targets)
+        if bool(known.all()):
+            return targets
+        order = known.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
+        return targets.masked_fill(~known, NO_UNIT).gather(1, order)
 
     def frames_needed(self, targets: Tensor) -> Tensor:
         """See `ctc.frames_needed`."""
