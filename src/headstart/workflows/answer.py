@@ -18,6 +18,7 @@ from headstart.data.inputs import open_inputs
 from headstart.data.sources import FILES, is_plain
 from headstart.data.splits import ensure_test
 from headstart.errors import UserError
+from headstart.modalities.base import Modality
 from headstart.parts.learner import mean_scores
 from headstart.runs.atomic import write_text, write_with
 from headstart.tasks.frames import joined
@@ -82,33 +83,42 @@ def evaluate(
         say(f"{data.path} has no test split: all its samples are taken")
     samples = dataset.splits[name]
     warning = None if own and name == "test" else _flattered(run, samples, f"{data.path} ({name})")
-    if run.task is not None:
-        samples = samples.take(np.flatnonzero(samples.has_label))
-        if run.task.framewise:
-            samples = word_by_word(run.modality, {name: samples})[name]
-        if len(samples) == 0:
-            raise UserError(
-                f"the {name} split of {data.path} has no labels to compare with.",
-                "Use headstart predict for samples without labels.",
-            )
-    modality = run.modality
-    if run.task is None:
-        samples = windows_of(modality, {name: samples})[name]
-        modality = by_window(modality)
+    samples, modality = _judged(run, samples, name, data.path)
     with Supply({name: samples}, modality, data, seed=0, batch_size=CHUNK, say=say) as supply:
-        found: dict[str, Any] = {"data": data.path, "split": name}
-        if warning is not None:
-            found["warning"] = warning
-        parts = (x for x, _ in supply.loaders[name].in_order(CHUNK))
-        if run.task is None:
-            figures = _losses(run, parts)
-        else:
-            outputs = joined([run.outputs(x, copies) for x in parts])
-            targets = supply.readable(name).targets
-            assert targets is not None
-            figures = run.task.figures(outputs, run.task.encode(targets, name))
-        found["skipped"] = supply.skipped().get(name, [])
-    return {**found, **figures}
+        figures = _figures(run, supply, name, copies)
+        skipped = supply.skipped().get(name, [])
+    warned = {} if warning is None else {"warning": warning}
+    return {"data": data.path, "split": name, **warned, "skipped": skipped, **figures}
+
+
+def _judged(run: LoadedRun, samples: Samples, name: str, path: str) -> tuple[Samples, Modality]:
+    """Samples that a run can be judged by, and the modality that reads them as it learned them.
+
+    Raises:
+        UserError: it learned labels, and none of these has one.
+    """
+    if run.task is None:
+        return windows_of(run.modality, {name: samples})[name], by_window(run.modality)
+    samples = samples.take(np.flatnonzero(samples.has_label))
+    if run.task.framewise:
+        samples = word_by_word(run.modality, {name: samples})[name]
+    if len(samples) == 0:
+        raise UserError(
+            f"the {name} split of {path} has no labels to compare with.",
+            "Use headstart predict for samples without labels.",
+        )
+    return samples, run.modality
+
+
+def _figures(run: LoadedRun, supply: Supply, name: str, copies: int) -> dict[str, Any]:
+    """The task's figures on a split, or the losses of a pre-training run."""
+    parts = (x for x, _ in supply.loaders[name].in_order(CHUNK))
+    if run.task is None:
+        return _losses(run, parts)
+    outputs = joined([run.outputs(x, copies) for x in parts])
+    targets = supply.readable(name).targets
+    assert targets is not None
+    return run.task.figures(outputs, run.task.encode(targets, name))
 
 
 def predict(
