@@ -91,6 +91,21 @@ def test_a_flat_start_teaches_which_unit_stands_where():
     assert not outputs.grad[1].any()
 
 
+def test_a_flat_start_leads_away_from_a_blank_that_is_sure_of_itself():
+    outputs = torch.zeros(1, 6, 3)
+    outputs[..., 0] = 20.0
+    outputs.requires_grad_()
+    flat_loss(outputs, torch.tensor([6]), torch.tensor([[1, 2]])).backward()
+    assert (-outputs.grad[0]).argmax(dim=1)[[0, 1, 4, 5]].tolist() == [1, 1, 2, 2]
+
+
+def test_a_flat_start_asks_for_no_text_that_does_not_fit():
+    outputs = torch.randn(1, 6, 4)
+    target = torch.tensor([[1, 1, 2]])
+    assert float(flat_loss(outputs, torch.tensor([4]), target)) > 0
+    assert float(flat_loss(outputs, torch.tensor([3]), target)) == 0  # a blank parts the ones
+
+
 def test_a_flat_start_fades():
     task = task_of(flat_start=0.4)
     outputs, targets = torch.randn(3, 9, len(task.units.symbols)), task.encode(TEXTS, "train")

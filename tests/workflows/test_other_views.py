@@ -47,6 +47,36 @@ def test_a_run_repeats_from_its_own_settings(encoder_run, tmp_path):
     assert first == second
 
 
+def test_what_is_not_named_suits_pictures_as_the_run_reads_them(encoder_run, tmp_path):
+    """Of 8×8 pixels, whatever the size of these: writing so coarse is turned by less."""
+    large = np.random.default_rng(0).integers(0, 2, (40, 32, 32)).astype(np.uint8) * 255
+    run = hs.finetune(
+        (large, np.arange(40) % 2), start=encoder_run, out=tmp_path / "r",
+        modality={"augment": {"kind": "digits"}}, **SHORT,
+    )  # fmt: skip
+    assert amounts(run, "strong")["rotate"] == amounts(encoder_run, "strong")["rotate"] == 15
+
+
+def test_all_faults_are_told_at_once_before_the_data_are_read(encoder_run, tmp_path, capsys):
+    args = ["nowhere.npz", "--from", str(encoder_run.path), "--out", str(tmp_path / "r")]
+    sets = ["--set", "modality.augment.flpi=0.5", "--set", "finetune.mixup=-1"]
+    assert main(["finetune", *args, "--task", "classification", *sets]) == 2
+    said = capsys.readouterr().err
+    assert "flpi" in said
+    assert "mixup" in said
+
+
+def test_rows_of_numbers_have_no_such_settings(tmp_path, capsys):
+    path = tmp_path / "rows.npz"
+    np.savez(path, x=np.random.default_rng(0).normal(size=(40, 4)), y=np.arange(40) % 2)
+    first = hs.pretrain(path, out=tmp_path / "pre", **SHORT)
+    args = ["finetune", str(path), "--from", str(first.path), "--out", str(tmp_path / "r")]
+    assert main([*args, "--set", "modality.swap=0.5"]) == 2
+    said = capsys.readouterr().err
+    assert "leave its settings out, or leave" in said
+    assert "augment" not in said
+
+
 @pytest.mark.parametrize("setting", ["modality.size=20", "modality.normalise=false"])
 def test_what_the_encoder_reads_stays_as_it_is(encoder_run, tmp_path, capsys, setting):
     out = tmp_path / "r"

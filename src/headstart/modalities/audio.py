@@ -102,7 +102,6 @@ class Audio:
     default_backbone: ClassVar[str] = "audioconv"
     default_objective: ClassVar[str] = "simclr"
     Config: ClassVar[type[Settings]] = AudioConfig
-    augmentation_state: ClassVar[tuple[str, ...]] = ("augment",)  # of `state()`
 
     def __init__(
         self,
@@ -158,6 +157,12 @@ class Audio:
         augmentation = Augmentation.from_state(state["augment"], reading.rate, reading.window)
         statistics = Statistics(state["mean"], state["std"], state["high"])
         return cls(reading, config, augmentation, statistics)
+
+    def augmented_by(self, augment: AugmentConfig, train: Samples) -> Audio:  # noqa: ARG002 - by settings alone
+        """See `base.Augmentable`."""
+        reading = self.reading
+        chosen = Augmentation(augment.kind, reading.rate, reading.window, choose(augment))
+        return Audio(reading, self.config, chosen, self.statistics)
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as JSON can hold it."""

@@ -72,6 +72,19 @@ class Drawn(Protocol):
         ...
 
 
+@runtime_checkable
+class Augmentable(Protocol):
+    """A modality whose settings have `augment`, which may be chosen anew once it is fitted."""
+
+    def augmented_by(self, augment: Any, train: Samples) -> Modality:
+        """Itself, but for how samples are moved and hidden.
+
+        augment: those settings; train: samples as it reads them, by which to choose what is not
+            named.
+        """
+        ...
+
+
 class Modality(Protocol):
     """Raw samples → tensors → prepared batches. Everything fitted is in `state()`."""
 

@@ -52,7 +52,6 @@ class Image:
     default_backbone: ClassVar[str] = "conv"
     default_objective: ClassVar[str] = "autoencoder"
     Config: ClassVar[type[Settings]] = ImageConfig
-    augmentation_state: ClassVar[tuple[str, ...]] = ("augment",)  # of `state()`
 
     def __init__(
         self, size: tuple[int, int], mean: list[float], std: list[float], augment: Augmentation
@@ -74,8 +73,7 @@ class Image:
             UserError: no picture can be read.
         """
         found, size, channels = _size_and_channels(train, config)
-        # Statistics settle long before the whole of a large set is read.
-        some = train.take(np.sort(np.random.default_rng(0).permutation(len(train))[:10_000]))
+        some = _some(train)
         augmentation = choose(config.augment, _readable(some, size, channels, LOOKED_AT))
         mean, std = [0.0] * channels, [1.0] * channels
         if config.normalise:
@@ -91,6 +89,11 @@ class Image:
         height, width = state["size"]
         augmentation = Augmentation.from_state(state["augment"])
         return cls((height, width), state["mean"], state["std"], augmentation)
+
+    def augmented_by(self, augment: AugmentConfig, train: Samples) -> Image:
+        """See `base.Augmentable`."""
+        seen = _readable(_some(train), self.size, self.channels, LOOKED_AT)
+        return Image(self.size, self.mean, self.std, choose(augment, seen))
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as JSON can hold it."""
@@ -141,6 +144,11 @@ class Image:
         if self.augmentation.kind == "digits" and min(self.size) >= COARSE:
             pictures = upright(pictures)
         return oriented_gradients(pictures)
+
+
+def _some(train: Samples) -> Samples:
+    """Statistics settle long before the whole of a large set is read."""
+    return train.take(np.sort(np.random.default_rng(0).permutation(len(train))[:10_000]))
 
 
 def _readable(train: Samples, size: tuple[int, int], channels: int, count: int) -> Tensor:

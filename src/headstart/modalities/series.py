@@ -66,7 +66,6 @@ class Series:
     default_objective: ClassVar[str] = "simclr"
     other_backbones: ClassVar[tuple[str, ...]] = ("patchts",)  # for objectives that need such
     Config: ClassVar[type[Settings]] = SeriesConfig
-    augmentation_state: ClassVar[tuple[str, ...]] = ("weak", "strong")  # of `state()`
 
     def __init__(
         self,
@@ -132,6 +131,12 @@ class Series:
             cuts=bool(state["cuts"]),
             amounts={"weak": dict(state["weak"]), "strong": dict(state["strong"])},
         )
+
+    def augmented_by(self, augment: SeriesAugmentConfig, train: Samples) -> Series:  # noqa: ARG002 - by settings alone
+        """See `base.Augmentable`."""
+        amounts = amounts_of(augment, WEAK, STRONG)
+        weak, strong = amounts["weak"], amounts["strong"]
+        return Series.from_state({**self.state(), "weak": weak, "strong": strong})
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as JSON can hold it."""

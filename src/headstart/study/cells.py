@@ -162,6 +162,8 @@ class Worker:
         else:
             own["backbone"] = json.loads(method.backbone)
             own["modality"] = json.loads(method.modality)
+            if anew := config.finetune.get("modality", {}).get("augment"):
+                own["modality"]["augment"] = anew  # as what is pre-trained is fine-tuned by
         out = self.plan.folder / "runs" / item.name
         with _folder(out) as (folder, resume):
             result = finetune(

@@ -95,7 +95,8 @@ class Task(nn.Module, ABC):
     def lead(self, outputs: Tensor, targets: Tensor, progress: float) -> Tensor | None:  # noqa: ARG002 - few have one
         """What is learned beside `loss` at first, at `progress` of the training; None for nothing.
 
-        It chooses no weights: validation knows `loss` alone.
+        It chooses no weights: validation knows `loss` alone. Blended samples have none, nor have
+        those of self-training, distillation and virtual adversarial training.
         """
         return None
 

@@ -19,6 +19,7 @@ from headstart.tasks.ngrams import END, Ngrams
 
 BLANK = 0
 AROUND = 0.75  # of the length of a unit, to either side of where `flat_loss` looks for it
+LEAST_LOG = -1e4  # stands for the logarithm of nothing, where an infinite one has no gradient
 LEAST = -12.0  # log probability of a unit in a frame beneath which a beam does not try it
 
 
@@ -54,12 +55,12 @@ def flat_loss(outputs: Tensor, frames: Tensor, targets: Tensor) -> Tensor:
     for long it answers blanks. Hidden Markov models are trained from such an even alignment (Young
     et al., The HTK Book, section 8.3); here unit i of S may be anywhere in the frames within
     0.75 T/S of (i + 1/2) T/S: −log of its mean probability there, averaged over a text's units
-    and over samples.
+    and over samples. A text that does not fit into its frames counts nothing, as in `ctc_loss`.
 
     outputs: `[B, T, K]`, unit 0 the blank; frames: of each, `[B]`; targets: `[B, S]`, negative
     after a text's end.
     """
-    law = outputs.float().softmax(dim=-1)
+    law = outputs.float().log_softmax(dim=-1)
     said = targets > BLANK
     units = said.sum(dim=1, keepdim=True).clamp(min=1)  # [B, 1]
     steps = torch.arange(outputs.shape[1], device=outputs.device)
@@ -69,8 +70,13 @@ def flat_loss(outputs: Tensor, frames: Tensor, targets: Tensor) -> Tensor:
     near = (at[:, :, None] - place[:, None]).abs() <= AROUND / units[:, :, None]  # [B, T, S]
     near &= (steps < frames[:, None])[:, :, None]
     belief = law.gather(2, targets.clamp(min=0)[:, None].expand(-1, law.shape[1], -1))
-    mean = (belief * near).sum(dim=1) / near.sum(dim=1).clamp(min=1)  # [B, S]
-    each = -(mean.clamp(min=1e-6).log() * said).sum(dim=1, keepdim=True) / units
+    frames_near = near.sum(dim=1)  # [B, S]
+    # Of logarithms: where the network is sure of the blank, the gradient is what leads it away.
+    summed = belief.masked_fill(~near, LEAST_LOG).logsumexp(dim=1)
+    mean = summed - frames_near.clamp(min=1).log()
+    fits = frames_needed(targets) <= frames  # [B]
+    asked = said & (frames_near > 0) & fits[:, None]
+    each = -(mean * asked).sum(dim=1, keepdim=True) / units
     return each.mean()
 
 

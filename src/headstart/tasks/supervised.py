@@ -188,10 +188,10 @@ class Supervised(Learner):
             loss = mixed.loss(self.task.loss(outputs, first), self.task.loss(outputs, partners))
         else:
             outputs, members = self.each(batch, encoder_learns=learns)
-            loss = self.task.loss(outputs, batch.y.repeat_interleave(members, dim=0))
-        logs = {"loss": loss.detach()}
-        led = self.task.lead(outputs, batch.y, progress) if self.training else None
-        if led is not None:
-            logs["lead"] = led.detach()
-            loss = loss + led
-        return Step(loss, self.task.counted(batch.y), logs)
+            targets = batch.y.repeat_interleave(members, dim=0)
+            loss = self.task.loss(outputs, targets)
+            led = self.task.lead(outputs, targets, progress) if self.training else None
+            if led is not None:
+                logs = {"loss": loss.detach(), "lead": led.detach()}
+                return Step(loss + led, self.task.counted(batch.y), logs)
+        return Step(loss, self.task.counted(batch.y), {"loss": loss.detach()})

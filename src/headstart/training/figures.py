@@ -30,14 +30,15 @@ class Figures:
 
     def means(self) -> dict[str, float]:
         """The weighted mean of each figure over all processes, if any was sound; begins anew."""
-        found: dict[str, float] = {}
-        for names, sums in self._sums.items():
+        found: dict[str, tuple[float, float]] = {}  # name → sum, weight
+        for names, sums in self._sums.items():  # a name may stand among these and among those
             collectives.add_up(sums)
             *values, weight = sums.tolist()
-            if weight > 0:
-                found |= {n: value / weight for n, value in zip(names, values, strict=True)}
+            for name, value in zip(names, values, strict=True):
+                before = found.get(name, (0.0, 0.0))
+                found[name] = before[0] + value, before[1] + weight
         self._sums = {}
-        return found
+        return {name: value / weight for name, (value, weight) in found.items() if weight > 0}
 
     def state_dict(self) -> dict[str, Any]:
         """The sums so far, of this process."""

@@ -22,7 +22,7 @@ class Gradient:
     loss and weight at its end: DistributedDataParallel does not know players, nor weights.
 
     samples: of this process; it only keeps what is summed near 1.
-    averaged: whether the backward pass has averaged gradients over processes (`spread`).
+    averaged: whether the backward pass has averaged gradients over processes (`fsdp`).
     """
 
     def __init__(

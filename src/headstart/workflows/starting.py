@@ -75,11 +75,12 @@ def from_run(
             f"the backbone comes from the run {config.start}: leave its settings out,"
             " or leave --from out."
         )
-    if views.asks_more(config.modality, raw["modality"]):
-        faults.add(
-            f"the modality comes from the run {config.start}: leave its settings out but for"
-            " those of modality.augment, or leave --from out."
-        )
+    of_run = raw.get("modality", {})
+    if "name" not in of_run or "backbone" not in raw:
+        raise UserError(f"{run.config} is malformed: it names no modality, or no backbone.")
+    chosen = None
+    if config.modality:
+        chosen = views.chosen_anew(config.modality, of_run, config.start, faults)
     faults.raise_if_any()
     dataset = given or opened(config)
     state = run.read_preprocessing()
@@ -89,9 +90,10 @@ def from_run(
             f" {dataset.source} is of kind '{dataset.kind}'.",
             "Choose another --from, or leave it out to train from scratch.",
         )
-    modality, plain = views.seen_anew(
-        assemble.load_modality(state), dataset, config.modality, raw["modality"]
-    )
-    encoder = assemble.load_backbone(raw.get("backbone", {}), modality.spec)
+    modality = assemble.load_modality(state)
+    if chosen is not None:
+        modality = views.seen_anew(modality, chosen, dataset)
+    plain = chosen.plain() if chosen else of_run
+    encoder = assemble.load_backbone(raw["backbone"], modality.spec)
     said = hand_over(encoder, read_model(run.model), str(path))
     return dataset, Start(modality, encoder, {"modality": plain, "backbone": raw["backbone"]}, said)

@@ -12,36 +12,42 @@ from typing import Any
 
 from headstart import modalities
 from headstart.data.dataset import Dataset
-from headstart.modalities.base import Modality
+from headstart.modalities.base import Augmentable, Modality
 from headstart.settings import Faults
 from headstart.workflows import assemble
+from headstart.workflows.assemble import Component
 
 AUGMENT = "augment"
 
 
-def asks_more(asked: Mapping[str, Any], of_run: Mapping[str, Any]) -> bool:
-    """Whether settings of a modality ask for more than a run's with another augmentation."""
-    rest = {name: value for name, value in asked.items() if name != AUGMENT}
-    kept = {name: value for name, value in of_run.items() if name != AUGMENT}
-    if rest not in ({}, {"name": of_run.get("name")}, kept):
-        return True
-    cls = modalities.table.load(str(of_run["name"]))
-    return AUGMENT in asked and not hasattr(cls, "augmentation_state")
+def chosen_anew(
+    asked: Mapping[str, Any], of_run: Mapping[str, Any], run: str, faults: Faults
+) -> Component | None:
+    """The modality of `run` with the augmentation that is asked for; None where none is.
 
-
-def seen_anew(
-    modality: Modality, dataset: Dataset, asked: Mapping[str, Any], of_run: dict[str, Any]
-) -> tuple[Modality, dict[str, Any]]:
-    """A run's modality with the augmentation that is asked for, and its settings.
-
-    What is not asked for is what suits the data, as it would be from scratch.
+    Whatever else is asked of it is a fault.
     """
-    if asked.get(AUGMENT, of_run.get(AUGMENT)) == of_run.get(AUGMENT):
-        return modality, of_run
-    faults = Faults()
+    before = of_run.get(AUGMENT)
+    rest, kept = ({n: v for n, v in one.items() if n != AUGMENT} for one in (asked, of_run))
+    may = issubclass(modalities.table.load(str(of_run["name"])), Augmentable)
+    other = asked.get(AUGMENT, before) != before
+    if rest not in ({}, {"name": of_run["name"]}, kept) or (other and not may):
+        but = f" but for those of modality.{AUGMENT}" if may else ""
+        faults.add(
+            f"the modality comes from the run {run}: leave its settings out{but}, or leave"
+            " --from out."
+        )
+        return None
+    if not other:
+        return None
     raw = {**of_run, AUGMENT: asked[AUGMENT]}
-    chosen = assemble.component(modalities.table, raw, "", "modality", faults)
-    faults.raise_if_any()
-    fitted = assemble.fitted_modality(dataset, chosen).state()
-    taken = {name: fitted[name] for name in chosen.cls.augmentation_state}
-    return assemble.load_modality({**modality.state(), **taken}), chosen.plain()
+    return assemble.component(modalities.table, raw, "", "modality", faults)
+
+
+def seen_anew(modality: Modality, chosen: Component, dataset: Dataset) -> Modality:
+    """A run's modality with the augmentation of `chosen`.
+
+    What that does not name is what suits the data, as it would be from scratch.
+    """
+    assert isinstance(modality, Augmentable)
+    return modality.augmented_by(chosen.config.augment, dataset.train)
