@@ -51,6 +51,19 @@ def test_a_killed_comparison_goes_on(study, killed):
     assert not list(study.path.glob("runs/*/checkpoints"))
 
 
+def test_both_arms_are_fine_tuned_by_the_augmentation_that_is_asked_for(tmp_path):
+    main([
+        *COMMAND, "--out", str(tmp_path / "out"), "--seeds", "1", "--baselines", "none", "--quiet",
+        "--set", "finetune.modality.augment.kind=none",
+        "--set", "finetune.modality.augment.flip=0.25",
+    ])  # fmt: skip
+    states = [json.loads(p.read_text()) for p in tmp_path.glob("out/runs/*/preprocessing.json")]
+    weak = [state["augment"]["weak"] for state in states]
+    assert len(weak) == 2
+    assert weak[0] == weak[1]
+    assert (weak[0]["flip"], weak[0]["rotate"]) == (0.25, 0.0)
+
+
 def test_a_cell_is_what_finetune_gives_for_the_same_draw(study, tmp_path):
     run = hs.finetune(
         "digits", start=study.path / "pretrained" / "autoencoder", labels=20, seed=1, steps=10,

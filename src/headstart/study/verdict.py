@@ -90,10 +90,11 @@ def _about(found: dict[str, Any], name: str, outcomes: list[tuple[int, Outcome]]
         return f"Pre-training by {name}: {parts}."
     if not kinds & {"helps", "hurts"}:
         parts = "; ".join(_change(found, name, n, "same") for n, _ in outcomes)
-        if _open(found, name, outcomes):
+        if better := _better_unshown(found, name, outcomes):
+            where = f" with {_and(better)} labels" if len(better) < len(outcomes) else ""
             return (
-                f"Pre-training by {name} is not shown to help here: {parts}. Its mean is better;"
-                " more draws (--seeds) could tell."
+                f"Pre-training by {name} is not shown to help here: {parts}. Its mean is better"
+                f"{where}; more draws (--seeds) could tell."
             )
         return f"Pre-training by {name} does not help here: {parts}."
     if "helps" not in kinds:
@@ -105,12 +106,21 @@ def _about(found: dict[str, Any], name: str, outcomes: list[tuple[int, Outcome]]
     return f"Pre-training by {name} helps: {'; '.join(changes)}."
 
 
-def _open(found: dict[str, Any], name: str, outcomes: list[tuple[int, Outcome]]) -> bool:
-    """Whether some mean is better by what is worth having, though so few draws cannot show it."""
-    return any(
-        outcome == "same" and _relative_gain(found, name, labels) >= WORTH_HAVING
+def _better_unshown(
+    found: dict[str, Any], name: str, outcomes: list[tuple[int, Outcome]]
+) -> list[int]:
+    """Labels with which the mean is better by what is worth having, though not shown to be."""
+    return [
+        labels
         for labels, outcome in outcomes
-    )
+        if outcome == "same" and _relative_gain(found, name, labels) >= WORTH_HAVING
+    ]
+
+
+def _and(counts: list[int]) -> str:
+    """`10`, `10 and 1,000`, `10, 100 and 1,000`."""
+    *most, last = [f"{n:,}" for n in counts]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _stretches(outcomes: list[tuple[int, Outcome]]) -> str:
