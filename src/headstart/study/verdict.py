@@ -36,7 +36,7 @@ def verdict(found: dict[str, Any]) -> dict[str, Any]:
         headline = "One draw of labels tells nothing about the others: no test was made."
     elif len(names) == 1:
         headline = sentences.pop(0)
-    elif any(_open(found, name, outcomes[name]) for name in names):
+    elif any(_better_unshown(found, name, outcomes[name]) for name in names):
         headline = "Pre-training is not shown to help here; more draws (--seeds) could tell."
     else:
         headline = "Pre-training does not help here."

@@ -19,7 +19,7 @@ from headstart.tasks.ngrams import END, Ngrams
 
 BLANK = 0
 AROUND = 0.75  # of the length of a unit, to either side of where `flat_loss` looks for it
-LEAST_LOG = -1e4  # stands for the logarithm of nothing, where an infinite one has no gradient
+FLOOR = 1e-6  # of a unit's mean probability in `flat_loss`
 LEAST = -12.0  # log probability of a unit in a frame beneath which a beam does not try it
 
 
@@ -60,7 +60,7 @@ def flat_loss(outputs: Tensor, frames: Tensor, targets: Tensor) -> Tensor:
     outputs: `[B, T, K]`, unit 0 the blank; frames: of each, `[B]`; targets: `[B, S]`, negative
     after a text's end.
     """
-    law = outputs.float().log_softmax(dim=-1)
+    law = outputs.float().softmax(dim=-1)
     said = targets > BLANK
     units = said.sum(dim=1, keepdim=True).clamp(min=1)  # [B, 1]
     steps = torch.arange(outputs.shape[1], device=outputs.device)
@@ -71,12 +71,11 @@ def flat_loss(outputs: Tensor, frames: Tensor, targets: Tensor) -> Tensor:
     near &= (steps < frames[:, None])[:, :, None]
     belief = law.gather(2, targets.clamp(min=0)[:, None].expand(-1, law.shape[1], -1))
     frames_near = near.sum(dim=1)  # [B, S]
-    # Of logarithms: where the network is sure of the blank, the gradient is what leads it away.
-    summed = belief.masked_fill(~near, LEAST_LOG).logsumexp(dim=1)
-    mean = summed - frames_near.clamp(min=1).log()
+    mean = (belief * near).sum(dim=1) / frames_near.clamp(min=1)
     fits = frames_needed(targets) <= frames  # [B]
     asked = said & (frames_near > 0) & fits[:, None]
-    each = -(mean * asked).sum(dim=1, keepdim=True) / units
+    # Beneath the floor there is no gradient: a unit that CTC has found elsewhere is left to it.
+    each = -(mean.clamp(min=FLOOR).log() * asked).sum(dim=1, keepdim=True) / units
     return each.mean()
 
 
