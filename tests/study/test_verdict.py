@@ -79,6 +79,18 @@ def test_a_gain_that_few_draws_cannot_show_is_not_called_none():
     assert "Its mean is better with 100 labels; more draws" in said["headline"]
 
 
+def test_of_several_ways_none_is_shown_to_help():
+    two = {n: vs[:2] for n, vs in SCRATCH.items()}
+    both = found({**two, 100: [0.03, 0.09]}, scratch=two)
+    both["methods"].insert(1, {**both["methods"][0], "name": "simclr", "source": "simclr"})
+    for name in ("comparisons", "worth"):
+        both[name] += [{**one, "method": "simclr"} for one in both[name]]
+    said = verdict(both)
+    assert not said["helps"]
+    assert said["headline"].startswith("Pre-training is not shown to help here; more draws")
+    assert "Its mean is better with 100 labels" in said["sentences"][1]
+
+
 def test_it_harms():
     worse = {100: [0.3, 0.303, 0.297], 1_000: [0.14, 0.141, 0.139], 3_000: [0.12, 0.121, 0.119]}
     worse = {n: [v + 0.001 * i for i, v in enumerate(vs)] for n, vs in worse.items()}
