@@ -17,6 +17,7 @@ from headstart.errors import UserError, nearest
 
 MISSING = frozenset({"", "NA", "nan", "NaN", "?", "null", "NULL"})
 USUAL_TARGETS = ("label", "target", "class")
+NO_TARGET = ""  # asked for where targets are not looked at
 Type = Literal["whole", "number", "text"]
 _INTEGER = re.compile(r"[+-]?[0-9]+")  # int() would take 1_000 and ٣ too
 _MOST_DIGITS = 18  # that int64 holds, whatever they are
@@ -104,19 +105,26 @@ def read_text(path: Path) -> str:
         raise UserError(f"{path}, line {line} is not UTF-8.", "Save it as UTF-8.") from error
 
 
+class TargetError(UserError):
+    """A file does not say which of its columns holds the targets; without any it can be read."""
+
+
 def choose_target(path: Path, columns: Sequence[str], target: str | None) -> str | None:
     """The column that holds the targets: the one asked for, the only one, or the usual one.
 
-    columns: those that could be targets. Returns None when there are none.
+    columns: those that could be targets. target: `NO_TARGET` where none is wanted. Returns None
+    when there are none.
 
     Raises:
-        UserError: there is no such column, or several and none has a usual name.
+        TargetError: there is no such column, or several and none has a usual name.
     """
+    if target == NO_TARGET:
+        return None
     if target is not None:
         if target in columns:
             return target
         guess = nearest(target, columns)
-        raise UserError(
+        raise TargetError(
             f"{path} has no column '{target}' to take targets from.",
             f"{f'Did you mean {guess}? ' if guess else ''}Its columns: {_listed(columns)}.",
         )
@@ -125,7 +133,7 @@ def choose_target(path: Path, columns: Sequence[str], target: str | None) -> str
     usual = [name for wanted in USUAL_TARGETS for name in columns if name.lower() == wanted]
     if usual:
         return usual[0]
-    raise UserError(
+    raise TargetError(
         f"{path} has several columns that could be the target: {_listed(columns)}.",
         "Name one with --target.",
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data.arrays import as_inputs
+from headstart.data.csvs import NO_TARGET, TargetError
 from headstart.data.dataset import Dataset, Kind, Samples
 from headstart.data.files import of_paths
 from headstart.data.frames import is_frame
@@ -70,7 +72,8 @@ def open_inputs(
         if path.is_dir() and split is None and (flat := _files_in(path, suffixes)):
             return files_named(flat), one
     tabular = path.suffix.lower() in SUFFIXES
-    dataset = open_dataset(
+    open_with = partial(
+        open_dataset,
         str(inputs),
         file_column=learned.get("file_column") if tabular else None,
         text_column=learned.get("text_column") if tabular else None,
@@ -79,7 +82,20 @@ def open_inputs(
         kind="series" if kind == "series" else None,
         layout=layout,
     )
+    dataset = _opened(
+        open_with, [target, None, NO_TARGET] if tabular else [None, target, NO_TARGET]
+    )
     return _of_split(dataset, split), dataset.kind
+
+
+def _opened(open_with: Callable[..., Dataset], targets: Sequence[str | None]) -> Dataset:
+    """By the first of `targets` that the source has: an answer can do without."""
+    for target in targets[:-1]:
+        try:
+            return open_with(target=target)
+        except TargetError:
+            continue
+    return open_with(target=targets[-1])
 
 
 def _of_split(dataset: Dataset, split: str | None) -> Samples:
