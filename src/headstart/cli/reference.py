@@ -81,7 +81,7 @@ def groups() -> Iterator[tuple[str, str, type[Settings]]]:
     from headstart.training.config import TrainingConfig
     from headstart.workflows.bakeoff import AutoConfig
     from headstart.workflows.config import DataConfig, FinetuneConfig, PretrainConfig
-    from headstart.workflows.pupils import GROUPS
+    from headstart.workflows.student import GROUPS
 
     yield "pretrain", "", PretrainConfig
     yield "finetune", "", FinetuneConfig

@@ -28,9 +28,9 @@ from headstart.workflows import assemble, bakeoff, candidates, judges
 from headstart.workflows.assemble import Component, Say
 from headstart.workflows.bakeoff import AutoConfig, BakeOff, Tried
 from headstart.workflows.config import DataConfig, PretrainConfig
-from headstart.workflows.onlookers import looked_at
 from headstart.workflows.request import config_of
 from headstart.workflows.supply import Supply
+from headstart.workflows.watchers import looked_at
 
 MINUTES = 2.0  # of trying
 LABELS_TO_JUDGE = 200  # from which a linear probe says more than agreement of views

@@ -20,18 +20,18 @@ from headstart.training.engine import Engine
 from headstart.training.timed import Overhead
 from headstart.training.watching import Display, Watcher
 from headstart.workflows import assemble
+from headstart.workflows.against_baselines import against_baselines
 from headstart.workflows.assemble import Component, Say
-from headstart.workflows.beside import against_baselines
 from headstart.workflows.calibrating import calibrated
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.job import Job
 from headstart.workflows.neighbourhood import neighbourhood
 from headstart.workflows.origin import source_of
-from headstart.workflows.pupils import Pupil, Ways, pupil_for, ways
-from headstart.workflows.room import Room, with_room
+from headstart.workflows.overlong import Kept, without_overlong
 from headstart.workflows.scoring import answers, score, validation
 from headstart.workflows.sets import REST, cut_sets, labelled_train, word_by_word
 from headstart.workflows.starting import Start, from_run, from_scratch, opened
+from headstart.workflows.student import Student, Ways, student_for, ways
 from headstart.workflows.supply import Supply
 from headstart.workflows.weights import save_model
 
@@ -96,20 +96,20 @@ class _Lesson:
     """
 
     state: dict[str, Any]
-    room: Room
+    kept: Kept
     network: Supervised
-    pupil: Pupil
+    student: Student
     trainable: int
 
     def count(self, split: str) -> int:
         """Samples of a split, 0 where there is none."""
-        return len(self.room.splits.get(split, ()))
+        return len(self.kept.splits.get(split, ()))
 
     def about(self) -> dict[str, Any]:
         """The part of `result.json` that says how large all is."""
         train, validation = self.count("train"), self.count("validation")
         return {
-            "parameters": sum(p.numel() for p in self.pupil.network.parameters()),
+            "parameters": sum(p.numel() for p in self.student.network.parameters()),
             "trainable_parameters": self.trainable,
             "mode": self.network.mode,
             "labels": train + validation,
@@ -144,22 +144,22 @@ def finetune(
     _keep_apart(config, folder)
     parts = _parts(config, dataset)
     lesson = _lesson(parts, say)
-    pupil, splits = lesson.pupil, lesson.room.splits
-    size = pupil.batch_size(config.training.batch_size, lesson.count("train"), lesson.count(REST))
+    student, splits = lesson.student, lesson.kept.splits
+    size = student.batch_size(config.training.batch_size, lesson.count("train"), lesson.count(REST))
     with Supply(
         splits, parts.modality, config.data, seed=config.seed, batch_size=size, say=say
     ) as supply:
         engine = _engine(parts, lesson, supply, job, batch_size=size)
         _begin(parts, lesson, supply, engine, job)
-        _give_neighbours(parts, pupil, supply, say)
+        _give_neighbours(parts, student, supply, say)
         engine.fit(resume=resume)
-        pupil.network.merge()
-        save_model(folder.model, pupil.network)
+        student.network.merge()
+        save_model(folder.model, student.network)
         scores, calibration = _scored(parts, lesson, supply, engine, job)
         health = job.health.verdict(engine, _losses(scores))
         skipped = supply.skipped(engine.at.position)
-    if lesson.room.left_out:
-        skipped["train"] = [*lesson.room.left_out, *skipped.get("train", [])]
+    if lesson.kept.left_out:
+        skipped["train"] = [*lesson.kept.left_out, *skipped.get("train", [])]
     task = lesson.network.task
     against, winner = against_baselines(config, splits, parts.modality, task, scores, say=say)
     figures = {
@@ -189,11 +189,13 @@ def _lesson(parts: _Parts, say: Say) -> _Lesson:
     config, modality, encoder = parts.config, parts.modality, parts.start.encoder
     splits = _splits(parts)
     task, state = _task(parts, splits["train"])
-    room = with_room(splits, task, encoder, modality, config.data)
+    kept = without_overlong(splits, task, encoder, modality, config.data)
     network = Supervised(parts.how, encoder, task, pretrained=parts.pretrained)
-    pupil = pupil_for(config, parts.ways, network, spec=modality.spec, splits=room.splits, say=say)
+    student = student_for(
+        config, parts.ways, network, spec=modality.spec, splits=kept.splits, say=say
+    )
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    return _Lesson(state, room, network, pupil, trainable)
+    return _Lesson(state, kept, network, student, trainable)
 
 
 def _splits(parts: _Parts) -> dict[str, Samples]:
@@ -218,27 +220,27 @@ def _task(parts: _Parts, train: Samples) -> tuple[Task, dict[str, Any]]:
 
 
 def _engine(parts: _Parts, lesson: _Lesson, supply: Supply, job: Job, *, batch_size: int) -> Engine:
-    """What trains the pupil, on loaders that know its targets."""
-    pupil, training = lesson.pupil, parts.config.training
-    pupil.label(supply.loaders)
-    for part in pupil.learner.modules():
+    """What trains the student, on loaders that know its targets."""
+    student, training = lesson.student, parts.config.training
+    student.label(supply.loaders)
+    for part in student.learner.modules():
         if isinstance(part, Lexical):
             read = [supply.loaders[n] for n in ("train", REST) if n in supply.loaders]
             part.count(parts.modality.prepare(x) for one in read for x, _ in one.in_order(512))
-    data = pupil.data(supply.loaders)
+    data = student.data(supply.loaders)
     engine = job.engine(
-        pupil.learner,
+        student.learner,
         training,
         data,
         parts.modality,
-        duration=pupil.duration(training.duration, len(data), batch_size),
+        duration=student.duration(training.duration, len(data), batch_size),
         batch_size=batch_size,
         seed=parts.config.seed,
         scored=sum(lesson.count(split) for split in SPLITS),
     )
     held = supply.loaders.get("validation")
     if held is not None:
-        engine.validation = validation(engine, pupil, held)
+        engine.validation = validation(engine, student, held)
     return engine
 
 
@@ -246,7 +248,7 @@ def _begin(parts: _Parts, lesson: _Lesson, supply: Supply, engine: Engine, job: 
     """Write what the run is about, and say what the user should know of it."""
     job.begin(parts.plain(), parts.preprocessing(lesson.state))
     why = [parts.why] if parts.why else []
-    job.note(*parts.dataset.notes, *why, *parts.modality.notes, *lesson.room.notes, *supply.notes)
+    job.note(*parts.dataset.notes, *why, *parts.modality.notes, *lesson.kept.notes, *supply.notes)
     if parts.start.hand_over is not None:
         job.say(parts.start.hand_over)
     rest = f", and on {count:,} samples without" if (count := lesson.count(REST)) else ""
@@ -256,14 +258,14 @@ def _begin(parts: _Parts, lesson: _Lesson, supply: Supply, engine: Engine, job: 
     )
 
 
-def _give_neighbours(parts: _Parts, pupil: Pupil, supply: Supply, say: Say) -> None:
+def _give_neighbours(parts: _Parts, student: Student, supply: Supply, say: Say) -> None:
     """Give a self-training that asks for one its graph of samples."""
-    if isinstance(pupil.learner, SelfTraining) and pupil.learner.config.graph:
-        pupil.learner.graph = neighbourhood(
+    if isinstance(student.learner, SelfTraining) and student.learner.config.graph:
+        student.learner.graph = neighbourhood(
             parts.modality,
             supply.loaders["train"],
             supply.loaders[REST],
-            pupil.learner.trust.prior,
+            student.learner.trust.prior,
             pretrained=parts.pretrained,
             say=say,
         )
@@ -273,13 +275,13 @@ def _scored(
     parts: _Parts, lesson: _Lesson, supply: Supply, engine: Engine, job: Job
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Figures by split of the network, calibrated where it can be, and what calibrating did."""
-    pupil = lesson.pupil
-    said = {n: answers(engine, pupil, x) for n, x in supply.loaders.items() if n != REST}
-    gained, calibration, note = calibrated(pupil.network.task, said)
+    student = lesson.student
+    said = {n: answers(engine, student, x) for n, x in supply.loaders.items() if n != REST}
+    gained, calibration, note = calibrated(student.network.task, said)
     if note is not None:
         job.note(note)
     job.folder.write_preprocessing(parts.preprocessing({**lesson.state, **gained}))
-    return {name: score(pupil, *one) for name, one in said.items()}, calibration
+    return {name: score(student, *one) for name, one in said.items()}, calibration
 
 
 def _losses(scores: dict[str, dict[str, Any]]) -> tuple[float, float] | None:

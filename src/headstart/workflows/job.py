@@ -19,7 +19,7 @@ from headstart.training.timed import Overhead
 from headstart.training.watching import Display, Watcher
 from headstart.workflows import assemble
 from headstart.workflows.assemble import Say
-from headstart.workflows.onlookers import onlookers
+from headstart.workflows.watchers import all_watchers
 
 
 class Job:
@@ -71,7 +71,7 @@ class Job:
             seed=seed,
             folder=self.folder,
             display=self.display,
-            watchers=onlookers(training, self.health, *self.watchers),
+            watchers=all_watchers(training, self.health, *self.watchers),
             say=self.say,
             overhead=replace(self.overhead, scored=scored),
         )

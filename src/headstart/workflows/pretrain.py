@@ -26,11 +26,11 @@ from headstart.workflows.assemble import Component, Say
 from headstart.workflows.bakeoff import AutoConfig, BakeOff, bake_off
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.job import Job
-from headstart.workflows.onlookers import looked_at, probe_for
 from headstart.workflows.origin import source_of
 from headstart.workflows.sets import by_window, windows_of
 from headstart.workflows.sheets import Sheets
 from headstart.workflows.supply import Supply
+from headstart.workflows.watchers import looked_at, probe_for
 from headstart.workflows.weights import save_model
 
 EPOCHS = 6

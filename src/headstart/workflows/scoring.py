@@ -1,4 +1,4 @@
-"""How well a pupil answers labelled samples, while it is trained and afterwards."""
+"""How well a student answers labelled samples, while it is trained and afterwards."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from headstart.data.loader import Loader
 from headstart.tasks.frames import joined
 from headstart.training.engine import Engine
 from headstart.training.watching import Validation
-from headstart.workflows.pupils import Pupil
+from headstart.workflows.student import Student
 
 
 @torch.no_grad()
-def answers(engine: Engine, pupil: Pupil, data: Loader) -> tuple[Tensor, Tensor]:
+def answers(engine: Engine, student: Student, data: Loader) -> tuple[Tensor, Tensor]:
     """Outputs `[N, K]` (of frames `[N, T, K]`) for labelled samples, and their encoded targets."""
     parts = [
-        (pupil.network.outputs(engine.plain(x)).float().cpu(), pupil.labels(y))
+        (student.network.outputs(engine.plain(x)).float().cpu(), student.labels(y))
         for x, y in data.in_order(512)
         if y is not None
     ]
@@ -26,18 +26,18 @@ def answers(engine: Engine, pupil: Pupil, data: Loader) -> tuple[Tensor, Tensor]
     return joined(outputs), torch.cat(targets)
 
 
-def score(pupil: Pupil, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
+def score(student: Student, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
     """The loss and the task's figures."""
-    task = pupil.network.task
+    task = student.network.task
     return {**task.figures(outputs, targets), "loss": float(task.loss(outputs, targets))}
 
 
-def validation(engine: Engine, pupil: Pupil, held: Loader) -> Validation:
-    """How the engine judges the pupil while it trains it."""
-    task = pupil.network.task
+def validation(engine: Engine, student: Student, held: Loader) -> Validation:
+    """How the engine judges the student while it trains it."""
+    task = student.network.task
 
     def run() -> dict[str, float]:
-        figures = score(pupil, *answers(engine, pupil, held))
+        figures = score(student, *answers(engine, student, held))
         return {n: v for n, v in figures.items() if isinstance(v, int | float) and n != "n"}
 
     return Validation(run, task.metric, task.direction)

@@ -7,7 +7,7 @@ from headstart.data import budget
 from headstart.data.dataset import Samples
 from headstart.tasks.classification import Classification, ClassificationConfig
 from headstart.tasks.regression import Regression, RegressionConfig
-from headstart.workflows.beside import verdict
+from headstart.workflows.against_baselines import verdict
 
 TARGETS = np.array([0, 1] * 10)
 TASK = Classification(ClassificationConfig(), 2, Classification.fit(None, TARGETS))

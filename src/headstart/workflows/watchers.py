@@ -20,7 +20,7 @@ from headstart.training.watching import Watcher
 from headstart.workflows.assemble import Say
 
 
-def onlookers(config: TrainingConfig, health: Health, *more: Watcher) -> list[Watcher]:
+def all_watchers(config: TrainingConfig, health: Health, *more: Watcher) -> list[Watcher]:
     """Health first, so that what it finds reaches the logs.
 
     Raises:

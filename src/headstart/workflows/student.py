@@ -1,7 +1,7 @@
 """What a fine-tuning trains: the network on its labels, or what also learns from samples without.
 
 Each way to use samples outside the label budget is a Learner that wraps the network in training;
-`Pupil` says which network answers afterwards, and how the two kinds of samples share a batch.
+`Student` says which network answers afterwards, and how the two kinds of samples share a batch.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def ways(config: FinetuneConfig, task: Component, faults: Faults) -> Ways:
 
 
 @dataclass
-class Pupil:
+class Student:
     """What is trained.
 
     learner: what the engine trains; network: what answers afterwards, the learner itself, a part
@@ -120,7 +120,7 @@ class Pupil:
         return duration_for(asked, samples, batch_size, epochs, fewest)
 
 
-def pupil_for(
+def student_for(
     config: FinetuneConfig,
     asked: Ways,
     network: Supervised,
@@ -128,7 +128,7 @@ def pupil_for(
     spec: Spec,
     splits: Mapping[str, Samples],
     say: Say,
-) -> Pupil:
+) -> Student:
     """The network, wrapped in the way that was asked for.
 
     Raises:
@@ -146,14 +146,14 @@ def pupil_for(
             asked.self_training, network, class_shares(targets["train"]), without
         )
         targets[REST] = UNLABELLED - torch.arange(without)
-        return Pupil(trained, trained.teacher, asked.self_training.share, targets)
+        return Student(trained, trained.teacher, asked.self_training.share, targets)
     if asked.vat is not None:
         none = UNLABELLED if task.classes_apart else torch.nan
         targets[REST] = torch.full_like(targets["train"][:1], none).expand(
             without, *targets["train"].shape[1:]
         )
         learner = VirtualAdversarial(asked.vat, network, spec)
-        return Pupil(learner, network, asked.vat.share, targets)
+        return Student(learner, network, asked.vat.share, targets)
     if asked.distillation is not None:
         known = {name: samples for name, samples in splits.items() if name in ("train", REST)}
         said = answers_of(
@@ -162,5 +162,5 @@ def pupil_for(
         wide = targets["train"][0].numel()
         targets |= {name: taught(targets.get(name), said[name], wide) for name in known}
         distilled = Distillation(asked.distillation, network, wide)
-        return Pupil(distilled, network, asked.distillation.share, targets)
-    return Pupil(network, network, None, targets)
+        return Student(distilled, network, asked.distillation.share, targets)
+    return Student(network, network, None, targets)

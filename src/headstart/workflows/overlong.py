@@ -30,7 +30,7 @@ SHOWN = 5  # names
 
 
 @dataclass(frozen=True)
-class Room:
+class Kept:
     """What is left to learn from and to be judged by.
 
     left_out: names of samples of train that have no room; notes: what was found, for the user.
@@ -41,13 +41,13 @@ class Room:
     notes: list[str] = field(default_factory=list)
 
 
-def with_room(
+def without_overlong(
     splits: dict[str, Samples],
     task: Task,
     encoder: Backbone,
     modality: Modality,
     config: DataConfig,
-) -> Room:
+) -> Kept:
     """The splits without those samples of train whose targets have no room, where these may go.
 
     Samples that judge stay: that they cannot be answered rightly is for the figures to say.
@@ -55,13 +55,13 @@ def with_room(
     Raises:
         UserError: train has such a sample and `--on-bad` is fail, or it has no other.
     """
-    room = Room(dict(splits))
+    kept = Kept(dict(splits))
     if not task.framewise:
-        return room
+        return kept
     needs = {name: _needed(task, samples, name) for name, samples in splits.items()}
     asked = {name: needed for name, needed in needs.items() if needed is not None}
     if not asked:
-        return room
+        return kept
     with Supply(splits, modality, config, seed=0, batch_size=1) as supply:
         for name, needed in asked.items():
             samples = splits[name]
@@ -72,15 +72,15 @@ def with_room(
             of = f"{len(tight):,} of {len(samples):,}"
             told = f"{name}: {of} texts take more frames than their recordings have"
             if name != "train":
-                room.notes.append(f"{told} and cannot be answered without mistakes")
+                kept.notes.append(f"{told} and cannot be answered without mistakes")
                 continue
             if config.on_bad == "fail" or len(tight) == (frames >= 0).sum():
                 raise _no_room(samples, needed, frames, tight)
-            room.left_out.extend(samples.name(int(i)) for i in tight)
-            room.splits[name] = samples.take(np.setdiff1d(np.arange(len(samples)), tight))
+            kept.left_out.extend(samples.name(int(i)) for i in tight)
+            kept.splits[name] = samples.take(np.setdiff1d(np.arange(len(samples)), tight))
             more = ", ..." if len(tight) > SHOWN else ""
-            room.notes.append(f"{told} and were left out: {', '.join(room.left_out[:SHOWN])}{more}")
-    return room
+            kept.notes.append(f"{told} and were left out: {', '.join(kept.left_out[:SHOWN])}{more}")
+    return kept
 
 
 def _needed(task: Task, samples: Samples, name: str) -> Counts | None:
