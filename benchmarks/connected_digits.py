@@ -40,8 +40,8 @@ SETTINGS: dict[str, Any] = {
     "modality": {"window": 5.0, "windows": 1},
     "backbone": {"context": 3, "reach": 9},
 }
-# For voices never heard, those that were are drawn wide.
-WIDE = {"speed": 0.15, "warp": 0.2, "noise": 0.1, "equaliser": 10.0, "mask_time": 0.05}
+# For voices never heard, what they are heard through is drawn wide; see `spoken_digits.CHANNEL`.
+CHANNEL = {"gain": 6.0, "noise": 0.1, "equaliser": 10.0, "mask_time": 0.05}
 TRAINING: dict[str, Any] = {"training": {"ema": 0.99}}
 
 
@@ -122,7 +122,7 @@ def measured(name: str, data: Path, options: argparse.Namespace) -> dict[str, fl
     settings = options.out / "settings.yaml"
     known = {**SETTINGS, **TRAINING}
     if options.unheard:
-        known["modality"] = {**SETTINGS["modality"], "augment": WIDE}
+        known["modality"] = {**SETTINGS["modality"], "augment": CHANNEL}
     settings.write_text(yaml.safe_dump(known), encoding="utf-8")
     tuning = options.out / "training.yaml"
     tuning.write_text(yaml.safe_dump(TRAINING), encoding="utf-8")
