@@ -5,9 +5,12 @@ A new Python that trains imports for ten seconds of a processor; a copy is there
 
 import os
 import signal
+import socket
 import sys
 import traceback
 import warnings
+
+from headstart.errors import InterruptedRunError
 
 
 def begun(work, log):
@@ -45,3 +48,43 @@ def ended(pid):
 def is_over(pid):
     """Whether it has ended, without taking its exit code."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def together(work, log, count=2):
+    """Exit codes of forked processes that each call `work(rank)` and know of one another."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    pids = []
+    for rank in range(count):
+        pid = os.fork()
+        if pid:
+            pids.append(pid)
+            continue
+        code = 1
+        try:
+            os.environ.update(
+                RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count),
+                MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
+            )  # fmt: skip
+            work(rank)
+            code = 0
+        except InterruptedRunError as error:
+            code = error.exit_code
+        except BaseException:
+            (log / f"rank-{rank}.txt").write_text(traceback.format_exc())
+        finally:
+            os._exit(code)
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+
+
+def said(log):
+    return "\n".join(path.read_text() for path in log.glob("rank-*.txt"))
+
+
+class Killer:
+    """Sends this process a signal half way."""
+
+    def update(self, progress, text):
+        if progress >= 0.5:
+            os.kill(os.getpid(), signal.SIGTERM)

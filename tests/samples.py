@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -90,3 +91,12 @@ def weights(module):
 def identical(one, other):
     """Whether two state dicts are equal to the last bit."""
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def curve(folder):
+    records = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
+    found = []
+    for record in records:
+        figures = record.get("train") or record["validation"]
+        found += [figures[name] for name in sorted(figures)]
+    return np.array(found)

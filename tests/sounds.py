@@ -25,3 +25,19 @@ def tones(folder: Path, count=12, **options) -> Path:
             wave = tone(pitch * (1 + 0.01 * (i % 5)), seconds, seed=i, **options)
             soundfile.write(folder / name / f"{i}.wav", wave, 8_000)
     return folder
+
+
+def strings(folder: Path, count=60) -> Path:
+    """Two or three tones after one another, and which they were: a list, of five speakers."""
+    generator = np.random.default_rng(0)
+    rows = ["file,said,speaker"]
+    for i in range(count):
+        names = generator.choice(["low", "high"], size=int(generator.integers(2, 4)))
+        parts = [np.zeros(800, np.float32)]
+        for name in names:
+            wave = tone(PITCHES[name], 0.2, seed=i)
+            parts += [wave, np.zeros(int(generator.integers(400, 1_600)), np.float32)]
+        soundfile.write(folder / f"{i}.wav", np.concatenate(parts), 8_000)
+        rows.append(f"{i}.wav,{' '.join(names)},s{i % 5}")
+    (folder / "said.csv").write_text("\n".join(rows) + "\n")
+    return folder / "said.csv"

@@ -1,10 +1,6 @@
 """Two processes train the curve of one, stop together, and can be resumed by one."""
 
 import json
-import os
-import signal
-import socket
-import traceback
 from unittest.mock import patch
 
 import numpy as np
@@ -13,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import samples
+from forks import Killer, said, together
 from headstart import collectives, objectives
 from headstart.data.loader import Resident
 from headstart.data.named import read_named
@@ -31,7 +28,7 @@ from headstart.workflows.judges import Judge
 from headstart.workflows.pretrain import pretrain
 from headstart.workflows.request import config_of
 from learners import ROWS
-from samples import backbone, engine, image, supervised
+from samples import backbone, curve, engine, image, supervised
 
 TRAINING = {
     "duration": "12 steps", "batch_size": 32, "threads": 1, "ema": 0.8,
@@ -75,47 +72,6 @@ def train(name, path, dataset, *, resume=False, display=None, **training):
         return pretrain(config, folder, dataset=dataset, resume=resume, display=display)
 
 
-def together(work, log, count=2):
-    """Exit codes of forked processes that each call `work(rank)` and know of one another."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    pids = []
-    for rank in range(count):
-        pid = os.fork()
-        if pid:
-            pids.append(pid)
-            continue
-        code = 1
-        try:
-            os.environ.update(
-                RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count),
-                MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
-            )  # fmt: skip
-            work(rank)
-            code = 0
-        except InterruptedRunError as error:
-            code = error.exit_code
-        except BaseException:
-            (log / f"rank-{rank}.txt").write_text(traceback.format_exc())
-        finally:
-            os._exit(code)
-    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-
-
-def said(log):
-    return "\n".join(path.read_text() for path in log.glob("rank-*.txt"))
-
-
-def curve(folder):
-    records = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
-    found = []
-    for record in records:
-        figures = record.get("train") or record["validation"]
-        found += [figures[name] for name in sorted(figures)]
-    return np.array(found)
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, digits):
     """Each job by one process and by two."""
@@ -141,14 +97,6 @@ def test_two_processes_train_the_curve_of_one(runs, name):
     ours, theirs = (load_file(run / "model.safetensors") for run in (one, two))
     for key, value in ours.items():
         torch.testing.assert_close(theirs[key], value, rtol=1e-3, atol=1e-5)
-
-
-class Killer:
-    """Sends this process a signal half way."""
-
-    def update(self, progress, text):
-        if progress >= 0.5:
-            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.parametrize("shard", [False, True])

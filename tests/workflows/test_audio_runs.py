@@ -9,7 +9,7 @@ from headstart.settings import Faults
 from headstart.types import Batch
 from headstart.workflows import assemble
 from headstart.workflows.config import DataConfig
-from sounds import tone, tones
+from sounds import strings, tone, tones
 
 SMALL = {"name": "audioconv", "widths": [8, 16, 32], "dim": 64}
 
@@ -51,34 +51,21 @@ def test_an_encoder_embeds_recordings(model, folder):
 
 
 @pytest.fixture(scope="module")
-def strings(tmp_path_factory):
-    """Two or three tones after one another, and which they were."""
-    folder = tmp_path_factory.mktemp("strings")
-    generator = np.random.default_rng(0)
-    rows = ["file,said,speaker"]
-    for i in range(60):
-        names = generator.choice(["low", "high"], size=int(generator.integers(2, 4)))
-        parts = [np.zeros(800, np.float32)]
-        for name in names:
-            wave = tone({"low": 300, "high": 1_500}[name], 0.2, seed=i)
-            parts += [wave, np.zeros(int(generator.integers(400, 1_600)), np.float32)]
-        soundfile.write(folder / f"{i}.wav", np.concatenate(parts), 8_000)
-        rows.append(f"{i}.wav,{' '.join(names)},s{i % 5}")
-    (folder / "said.csv").write_text("\n".join(rows) + "\n")
-    return folder / "said.csv"
+def said(tmp_path_factory):
+    return strings(tmp_path_factory.mktemp("strings"))
 
 
 @pytest.fixture(scope="module")
-def too_long(strings, tmp_path_factory):
+def too_long(said, tmp_path_factory):
     """The same, and two texts that no network could write in so short a time."""
     folder = tmp_path_factory.mktemp("long")
-    rows = strings.read_text().splitlines()
+    rows = said.read_text().splitlines()
     for i, name in enumerate(("short", "shorter")):
         soundfile.write(folder / f"{name}.wav", tone(300, 0.3 - 0.1 * i), 8_000)
         rows.append(f"{name}.wav,{'high ' * 20}low,s0")
     soundfile.write(folder / "heard.wav", tone(300, 0.3), 8_000)
     rows.append(f"heard.wav,{'low ' * 20}high,s1")
-    rows = [f"{strings.parent}/{row}" if row[0].isdigit() else row for row in rows]
+    rows = [f"{said.parent}/{row}" if row[0].isdigit() else row for row in rows]
     table = [f"{row},{'test' if ',s1' in row else 'train'}" for row in rows[1:]]
     (folder / "said.csv").write_text("\n".join([f"{rows[0]},split", *table]) + "\n")
     return folder / "said.csv"
@@ -129,16 +116,16 @@ def test_texts_longer_than_their_frames_are_named_before_training(too_long, tmp_
     assert any("test: 1 of 13 texts take more frames" in note for note in run.result["notes"])
 
 
-def test_what_is_said_is_written_down_with_times(strings, tmp_path):
+def test_what_is_said_is_written_down_with_times(said, tmp_path):
     model = hs.finetune(
-        str(strings), target="said", group="speaker", task="transcription", backbone=SMALL, steps=140,
+        str(said), target="said", group="speaker", task="transcription", backbone=SMALL, steps=140,
         batch_size=8, lr=5e-3, out=tmp_path / "run",
     )  # fmt: skip
     test = model.result["test"]
     assert test["unit_error_rate"] < 0.2
     assert test["unit_error_rate"] == test["word_error_rate"]
     assert test["n"] == 12  # one speaker of five
-    answers = model.predict(strings.with_name("0.wav"))
+    answers = model.predict(said.with_name("0.wav"))
     words = answers["text"][0].split()
     begins = [float(t.split("-")[0]) for t in answers["times"][0].split()[1::2]]
     assert len(begins) == len(words)

@@ -8,6 +8,7 @@ import yaml
 
 import headstart as hs
 from headstart.cli import main
+from sounds import tones
 
 SHORT = {"steps": 4, "batch_size": 8, "report": False}
 
@@ -100,3 +101,16 @@ def test_series_too(tmp_path):
     assert any(before["weak"].values())
     assert not any(after["weak"].values())
     assert after["mean"] == before["mean"]
+
+
+def test_recordings_are_heard_through_other_channels(tmp_path):
+    folder = tones(tmp_path / "tones")
+    network = {"name": "audioconv", "widths": [4, 8], "dim": 16}
+    first = hs.pretrain(str(folder), backbone=network, out=tmp_path / "pre", **SHORT)
+    chosen = {"kind": "none", "equaliser": 9.0}
+    run = hs.finetune(
+        str(folder), start=first, modality={"augment": chosen}, out=tmp_path / "r", **SHORT
+    )
+    assert amounts(first)["warp"] > 0
+    acting = {n: a for n, a in amounts(run).items() if a and not n.endswith("_share")}
+    assert acting == {"equaliser": 9.0, "masks": 1}
