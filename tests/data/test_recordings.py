@@ -258,6 +258,9 @@ def test_a_long_recording_is_many_pieces_that_are_all_of_it(tmp_path):
     whole = np.concatenate([wave_of(row) for row in rows[:9]])
     np.testing.assert_allclose(whole, minute, atol=1e-3)
     assert recordings.cut(files.take(np.array([1])), 0.5)[0] == files[1]  # nothing to cut
+    # 4.5 s in windows of 2 s: three pieces, for two would be longer than is looked at.
+    assert len(recordings.cut(files.take(np.array([0])), 2.0)) == 3
+    assert recordings.longer_than(files, 2.0).tolist() == [0]
 
 
 def test_a_piece_that_is_whole_is_trimmed_as_asked(tmp_path):

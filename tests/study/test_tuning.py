@@ -163,6 +163,21 @@ def test_folds_are_of_the_labels_that_finetune_would_draw():
     assert sum(int(one.targets.sum()) for one in held) == 3  # of 60, as frequent as it is
 
 
+@pytest.mark.parametrize("classes", [True, False])
+def test_folds_never_part_a_group(classes):
+    dataset = dataset_of()
+    speakers = np.arange(200) // 4 % 10
+    dataset = dataset.with_splits(
+        {**dataset.splits, "train": replace(dataset.train, groups=speakers)}
+    )
+    config = config_of(FinetuneConfig, {"labels": 60})
+    for one in folds(config, dataset, 3, classes=classes):
+        learned = set(one.train.groups[one.train.has_label])
+        assert not learned & set(one.splits["validation"].groups)
+    with pytest.raises(UserError, match="10 groups are too few for 11 folds"):
+        folds(config, dataset, 11, classes=classes)
+
+
 def test_too_few_labels_for_folds_are_refused():
     config = config_of(FinetuneConfig, {"labels": 4})
     with pytest.raises(UserError, match="too few to judge"):

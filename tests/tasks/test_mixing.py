@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from headstart.backbones.windows import lengths
 from headstart.errors import UserError
 from headstart.tasks import mixing
 from headstart.types import Spec
@@ -21,6 +22,19 @@ def test_mixup_is_a_blend_in_the_share_that_the_loss_uses():
     blended = mixed.share * labels + (1 - mixed.share) * labels[mixed.partner]
     one, other = F.cross_entropy(logits, y), F.cross_entropy(logits, y[mixed.partner])
     torch.testing.assert_close(mixed.loss(one, other), F.cross_entropy(logits, blended))
+
+
+def test_what_is_empty_in_both_stays_exactly_empty():
+    """Lengths are read off it: a rounding would make every recording as long as the batch."""
+    spec = Spec("continuous", (1, 8, 96), empty=-5.5031404495)
+    ends = torch.tensor([31, 21, 35, 32, 24])
+    there = torch.arange(96) < ends[:, None]
+    x = torch.where(there[:, None, None], torch.randn(5, 1, 8, 96), torch.tensor(spec.empty))
+    for seed in range(100):
+        torch.manual_seed(seed)
+        mixed = mixing.mix(x, 0.4, 0.0)
+        wanted = torch.maximum(ends, ends[mixed.partner])
+        assert torch.equal(lengths(mixed.batch.x, spec), wanted)
 
 
 def test_shares_follow_the_beta_law():

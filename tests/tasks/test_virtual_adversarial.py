@@ -61,6 +61,15 @@ def test_one_round_finds_a_worse_change_than_chance():
         assert distance(data.x + found).mean() > 3 * distance(data.x + by_chance).mean()
 
 
+def test_what_is_behind_a_samples_end_stays_as_it_is():
+    x = torch.randn(3, 1, 4, 10)
+    there = (torch.arange(10) < torch.tensor([4, 10, 7])[:, None])[:, None, None]
+    config = settings(VirtualAdversarialConfig, rounds=2)
+    change = worst_change(lambda at: at.sin().flatten(1).sum(1), x, config, there)
+    assert not change.masked_select(~there.expand_as(x)).any()
+    assert change.masked_select(there.expand_as(x)).all()
+
+
 def learner(student=None, **changes):
     config = settings(VirtualAdversarialConfig, **changes)
     return VirtualAdversarial(config, student or supervised(pretrained=False), image().spec)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from headstart import backbones, objectives
+from headstart.backbones.framed import Framed
 from headstart.errors import InterruptedRunError
 from headstart.runs.folder import RunFolder
 from headstart.tasks.self_training import SelfTraining, SelfTrainingConfig
@@ -79,6 +80,13 @@ def test_patches_that_are_seen_are_encoded_in_bfloat16():
     found = seen_inside(learner)
     engine(learner, 1, precision="bf16").fit()
     assert found == [("inside", torch.bfloat16)]  # by `encode`, which is not its forward
+
+
+def test_both_halves_of_what_hears_recordings_compute_in_bfloat16():
+    """Objectives call them one by one (wav2vec hides what lies between)."""
+    halves = set(Framed.__abstractmethods__) - {"__init__", "layers"}
+    assert halves == {"local", "surrounded"}
+    assert halves <= set(precision._CALLS)
 
 
 class Stop(Watcher):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from headstart.backbones.patched import Patched
 from headstart.backbones.vit import ViT, ViTConfig
-from headstart.backbones.windows import lengths, mean_and_max, tokens_of, windows
+from headstart.backbones.windows import frames_of, mean_and_max, windows
 from headstart.errors import UserError
 from headstart.settings import Faults, Settings, resolve, setting
 from headstart.types import Batch, Features, Spec
@@ -67,7 +67,7 @@ class AST(Patched):
 
     def frames(self, batch: Batch) -> Tensor:
         """`[B]`."""
-        return tokens_of(lengths(batch.x, self.spec), self.stride)
+        return frames_of(batch.x, self.spec, self.stride)
 
     def encode(self, batch: Batch, visible: Tensor | None) -> Features:
         """Some patches of maps of one window: pooled `[B, D]`, tokens `[B, V, D]`."""

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.backbones.base import activation, initialise
@@ -102,7 +103,9 @@ class AudioConv(Framed):
         for i, stage in enumerate(self.stages):
             h = stage(h)  # [R, K, m, t]
             if self.training and self.config.mixstyle and i < COLOURED:
-                h = mixed_styles(h, self.config.mixstyle)
+                sounds = (rows.x != self.empty).any(dim=2).float()  # [R, 1, L]
+                there = F.adaptive_max_pool1d(sounds, h.shape[3])[:, :, None]
+                h = mixed_styles(h, there, self.config.mixstyle)
         tokens = self.flat(h.flatten(1, 2).transpose(1, 2))
         return rows.unpacked(tokens, self.stride), parts
 
@@ -142,18 +145,19 @@ class Stage(nn.Module):
         return self.act(h + self.last(self.first(h)))  # type: ignore[no-any-return]
 
 
-def mixed_styles(h: Tensor, share: float) -> Tensor:
+def mixed_styles(h: Tensor, there: Tensor, share: float) -> Tensor:
     """Features whose means and deviations over time are partly another recording's.
 
-    MixStyle (Zhou et al., 2021, arXiv:2104.02008) with statistics of each band of pitch, as for
-    sounds (Kim et al., 2022, arXiv:2206.12513). h: `[P, K, m, t]`; proportions follow
-    Beta(0.1, 0.1).
+    MixStyle (Zhou et al., 2021, arXiv:2104.02008), with statistics of each channel in each band of
+    pitch, since what colours a sound does so band by band. h: `[P, K, m, t]`; there: 1 where a
+    recording sounds, `[P, 1, 1, t]`, 0 behind its end; proportions follow Beta(0.1, 0.1).
     """
     if float(torch.rand(())) >= share or len(h) < 2:
         return h
-    mean = h.mean(dim=3, keepdim=True)
-    std = (h.var(dim=3, keepdim=True, correction=0) + 1e-5).sqrt()
-    mean, std = mean.detach(), std.detach()
+    weight = there / there.sum(dim=3, keepdim=True).clamp(min=1)
+    mean = (h * weight).sum(dim=3, keepdim=True).detach()
+    variance = ((h - mean).square() * weight).sum(dim=3, keepdim=True)
+    std = (variance + 1e-5).sqrt().detach()
     own = torch.distributions.Beta(0.1, 0.1).sample((len(h), 1, 1, 1)).to(h)
     other = torch.randperm(len(h)).to(h.device)
     plain = (h - mean) / std

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone, activation, check_odd
-from headstart.backbones.windows import Windows, lengths, mean_and_max, tokens_of
+from headstart.backbones.windows import Windows, frames_of, mean_and_max
 from headstart.types import Batch, Features, Spec
 
 
@@ -22,7 +22,7 @@ class Framed(Backbone):
 
     def frames(self, batch: Batch) -> Tensor:
         """`[B]`."""
-        return tokens_of(lengths(batch.x, self.spec), self.stride)
+        return frames_of(batch.x, self.spec, self.stride)
 
     @abstractmethod
     def local(self, batch: Batch) -> tuple[Tensor, Windows]:

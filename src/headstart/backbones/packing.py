@@ -2,7 +2,8 @@
 
 Words last from 0.1 to 1 second: padded to the longest of a batch, more than half of it is nothing,
 and arithmetic on nothing takes as long. In training, recordings therefore share rows, apart by what
-is behind every end (`Spec.empty`); alone in a row, a recording has the same about it.
+is behind every end (`Spec.empty`). The gap is shorter than what a network looks at: in training the
+last tokens of a recording also depend on its neighbour in the row; in evaluation each is alone.
 """
 
 from __future__ import annotations

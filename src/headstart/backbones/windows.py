@@ -19,13 +19,14 @@ class Windows:
     """The windows of a batch that hold something.
 
     x: `[P, ..., L]`. slot: `[P]`, of each window its place among all `B·W` of the batch.
-    ends: `[B]`, how many columns each sample has. shape: B and W.
+    ends: `[B]`, how many columns each sample has. shape: B and W. size: columns a window.
     """
 
     x: Tensor
     slot: Tensor
     ends: Tensor
     shape: tuple[int, int]
+    size: int
 
     def joined(self, tokens: Tensor, stride: int) -> tuple[Tensor, Tensor]:
         """Tokens `[P, t, D]` of windows → of samples `[B, W·t, D]`, and which are there, bool.
@@ -37,9 +38,9 @@ class Windows:
         whole = tokens
         if tokens.shape[0] != b * w:
             whole = tokens.new_zeros(b * w, t, d).index_copy(0, self.slot, tokens)
-        count = tokens_of(self.ends, stride)
-        mask = torch.arange(w * t, device=tokens.device) < count[:, None]
-        return whole.view(b, w * t, d), mask
+        count = tokens_of(self.ends, self.size, w, stride)
+        mask = torch.arange(t, device=tokens.device) < count[:, :, None]  # [B, W, t]
+        return whole.view(b, w * t, d), mask.flatten(1)
 
 
 def windows(x: Tensor, spec: Spec, multiple: int = 0) -> Windows:
@@ -54,14 +55,14 @@ def windows(x: Tensor, spec: Spec, multiple: int = 0) -> Windows:
     if w == 1:
         if multiple:
             x = x[..., : -(-int(ends.max()) // multiple) * multiple]
-        return Windows(x, torch.arange(b, device=x.device), ends, (b, 1))
+        return Windows(x, torch.arange(b, device=x.device), ends, (b, 1), x.shape[-1])
     parts = x.reshape(*x.shape[:-1], w, size).movedim(-2, 1).flatten(0, 1)  # [B·W, ..., L]
     if torch.compiler.is_exporting():  # one graph for every batch: all windows are encoded
-        return Windows(parts, torch.arange(b * w, device=x.device), ends, (b, w))
+        return Windows(parts, torch.arange(b * w, device=x.device), ends, (b, w), size)
     first = torch.arange(w, device=x.device) * size
     there = (first < ends[:, None]).flatten()
     slot = there.nonzero()[:, 0]
-    return Windows(parts[slot], slot, ends, (b, w))
+    return Windows(parts[slot], slot, ends, (b, w), size)
 
 
 def lengths(x: Tensor, spec: Spec) -> Tensor:
@@ -74,9 +75,19 @@ def lengths(x: Tensor, spec: Spec) -> Tensor:
     return torch.where(filled.any(1), size - behind, 1)
 
 
-def tokens_of(ends: Tensor, stride: int) -> Tensor:
-    """Tokens of samples of so many columns, a token `stride` columns: `[B]` → `[B]`."""
-    return (ends + stride - 1) // stride
+def tokens_of(ends: Tensor, size: int, count: int, stride: int) -> Tensor:
+    """Tokens of samples that end at `ends` `[B]` in each of `count` windows: `[B, W]`.
+
+    A token is `stride` columns; each window of `size` columns begins with one of its own.
+    """
+    first = torch.arange(count, device=ends.device) * size
+    return ((ends[:, None] - first).clamp(0, size) + stride - 1) // stride
+
+
+def frames_of(x: Tensor, spec: Spec, stride: int) -> Tensor:
+    """Tokens of each of `[B, ..., W·L]`, of all its windows: `[B]`."""
+    size = spec.shape[-1]
+    return tokens_of(lengths(x, spec), size, x.shape[-1] // size, stride).sum(1)
 
 
 def inside(x: Tensor, spec: Spec) -> Tensor | None:

@@ -8,10 +8,11 @@ torch: worker processes read with it.
 from __future__ import annotations
 
 import io
+import math
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -103,8 +104,18 @@ def sketches(items: Sequence[Item], side: int) -> tuple[Wave, dict[int, str]]:
     return out, bad
 
 
+def longer_than(files: Files, seconds: float) -> NDArray[np.intp]:
+    """Which recordings last longer, by their headers; what cannot be read does not count."""
+    found = []
+    for i, item in enumerate(files):
+        with suppress(Unreadable):
+            if probe(item).seconds > seconds:
+                found.append(i)
+    return np.array(found, dtype=np.intp)
+
+
 def cut(files: Files, seconds: float) -> Files:
-    """Recordings as pieces of about so many seconds, for `decode(pieces=True)`.
+    """Recordings as equal pieces of at most so many seconds, for `decode(pieces=True)`.
 
     Those up to half as long again stay whole, and so do those whose header cannot be read.
     """
@@ -117,7 +128,7 @@ def cut(files: Files, seconds: float) -> Files:
             found = probe(item)
         except Unreadable:
             found = Recording(1, 1, 1, "")
-        count = 1 if found.seconds < 1.5 * seconds else round(found.seconds / seconds)
+        count = 1 if found.seconds < 1.5 * seconds else math.ceil(found.seconds / seconds - 1e-6)
         edges = [found.frames * i // count for i in range(count + 1)]
         whole = count == 1
         starts += [0] if whole else edges[:-1]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.data import recordings
@@ -162,7 +163,9 @@ class Audio:
         """See `base.Augmentable`."""
         reading = self.reading
         chosen = Augmentation(augment.kind, reading.rate, reading.window, choose(augment))
-        return Audio(reading, self.config, chosen, self.statistics)
+        made = Audio(reading, self.config, chosen, self.statistics)
+        made.notes = self.notes
+        return made
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as JSON can hold it."""
@@ -216,6 +219,17 @@ class Audio:
         assert isinstance(samples.inputs, Files)
         files = recordings.cut(samples.inputs, self.reading.window / self.reading.rate)
         return samples if files is samples.inputs else Samples(files)
+
+    def note_lengths(self, train: Samples) -> None:
+        """See `base.Windowed`."""
+        assert isinstance(train.inputs, Files)
+        self.notes = notes_of(self.reading, probed(train.inputs))
+
+    def cut_short(self, samples: Samples) -> NDArray[np.intp]:
+        """See `base.Windowed`: by the seconds that headers tell."""
+        assert isinstance(samples.inputs, Files)
+        held = self.reading.window * self.reading.windows / self.reading.rate
+        return recordings.longer_than(samples.inputs, held)
 
     def tensor(self, samples: Samples, *, on_bad: str = "fail") -> tuple[Tensor, list[int]]:
         """`int16 [N, HEAD + L]`, and the rows that could not be read (all zero).

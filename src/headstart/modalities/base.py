@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.data.corpus import Corpus
@@ -60,6 +62,14 @@ class Windowed(Protocol):
 
     def pieces(self, samples: Samples) -> Samples:
         """Samples of one window each that lie one after another in long ones; no targets."""
+        ...
+
+    def note_lengths(self, train: Samples) -> None:
+        """Say in `notes` what is not looked at of other samples than it was fitted on."""
+        ...
+
+    def cut_short(self, samples: Samples) -> NDArray[np.intp]:
+        """Rows of samples of which only a part is looked at."""
         ...
 
 

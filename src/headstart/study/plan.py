@@ -226,12 +226,13 @@ def _methods(
     twins: dict[str, Method] = {}
     found: list[Method] = []
     for source in sources:
-        key = json.dumps(source.backbone, sort_keys=True)
+        backbone = json.dumps(source.backbone, sort_keys=True)
+        key = backbone + json.dumps(source.modality, sort_keys=True)
         name = "from scratch" if not twins else f"from scratch ({source.backbone['name']})"
         if any(twin.name == name for k, twin in twins.items() if k != key):
             name = f"from scratch, as {source.name}"
         twin = twins.setdefault(
-            key, Method(name, "scratch", backbone=key, modality=json.dumps(source.modality))
+            key, Method(name, "scratch", backbone=backbone, modality=json.dumps(source.modality))
         )
         found.append(Method(source.name, "fine-tuned", source, twin.name))
         if not framewise:

@@ -29,6 +29,7 @@ from headstart.workflows.assemble import Component, Say
 from headstart.workflows.bakeoff import AutoConfig, BakeOff, Tried
 from headstart.workflows.config import DataConfig, PretrainConfig
 from headstart.workflows.request import config_of
+from headstart.workflows.sets import by_window, windows_of
 from headstart.workflows.supply import Supply
 from headstart.workflows.watchers import looked_at
 
@@ -125,7 +126,7 @@ class _Subject:
 
 def _tried(subject: _Subject, minutes: float, say: Say) -> tuple[BakeOff, int, int]:
     """What a short try finds; the batch size of the winner, and the network's parameters."""
-    data, dataset, modality = subject.data, subject.dataset, subject.modality
+    data, dataset, modality = subject.data, subject.dataset, by_window(subject.modality)
     names = candidates.few(dataset.kind, modality.default_objective)
     auto = config_of(AutoConfig, {"candidates": names})
     config = config_of(PretrainConfig, {"data": {"path": data.path}})
@@ -133,6 +134,8 @@ def _tried(subject: _Subject, minutes: float, say: Say) -> tuple[BakeOff, int, i
     if len(some) > MOST_SAMPLES:
         rows = np.random.default_rng(0).permutation(len(some))[:MOST_SAMPLES]
         some = some.take(np.sort(rows))
+    whole = some  # pieces of long recordings have no labels
+    some = windows_of(subject.modality, {"train": some})["train"]
 
     def fresh() -> Backbone:
         return assemble.build_backbone(subject.network, modality.spec, 0)
@@ -142,10 +145,10 @@ def _tried(subject: _Subject, minutes: float, say: Say) -> tuple[BakeOff, int, i
     ) as supply:
         loader = supply.loaders["train"]
         judge = judges.label_free(dataset.kind, modality, loader)
-        if int(some.has_label.sum()) >= LABELS_TO_JUDGE and some.targets is not None:
-            targets = some.targets
+        if int(whole.has_label.sum()) >= LABELS_TO_JUDGE and whole.targets is not None:
+            targets = whole.targets
             if targets.ndim == 1 and targets.dtype.kind in "iufbU":
-                judge = judges.by_labels(modality, *looked_at(some, modality, 0), 0)
+                judge = judges.by_labels(modality, *looked_at(whole, modality, 0), 0)
         setup = bakeoff.TrialSetup(config, fresh, modality, loader, judge)
         found = bakeoff.bake_off(auto, setup, Duration(minutes, "minutes"), say)
         if _fewest(found) < TELLING:

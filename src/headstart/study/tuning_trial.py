@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from headstart.data.dataset import Dataset, Samples
 from headstart.data.splits import cut
@@ -80,9 +80,21 @@ def _cuts(
         parts = [cut(few, HELD_OUT, seed)]
     else:
         fewest = np.unique(few.targets, return_counts=True)[1].min() if classes else 0
-        kind = StratifiedKFold if fewest >= count else KFold
+        stratified = fewest >= count
+        if few.groups is None:
+            kind = StratifiedKFold if stratified else KFold
+        else:
+            kind = StratifiedGroupKFold if stratified else GroupKFold
+            there = len(np.unique(few.groups))
+            if there < count:
+                raise UserError(
+                    f"{there} groups are too few for {count} folds, of which each needs one that"
+                    " the others have not.",
+                    "Ask for fewer --folds, or give labels of more groups.",
+                )
         splitter = kind(count, shuffle=True, random_state=seed)
-        parts = list(splitter.split(np.zeros(len(chosen)), few.targets if classes else None))
+        rows = np.zeros(len(chosen))
+        parts = list(splitter.split(rows, few.targets if classes else None, few.groups))
     return [(chosen[kept], chosen[held]) for kept, held in parts]
 
 

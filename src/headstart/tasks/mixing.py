@@ -73,7 +73,8 @@ def mix(x: Tensor, mixup: float, cutmix: float, *, blends: bool = False) -> Mixe
     share = share.to(x)
     if blends:
         return Mixed(Batch(x, blend=(partner, share)), partner, share)
-    return Mixed(Batch(share * x + (1 - share) * x[partner]), partner, share)
+    # Not a sum of two products: what is empty in both must stay exactly that (`Spec.empty`).
+    return Mixed(Batch(torch.lerp(x[partner], x, share)), partner, share)
 
 
 def cut_in(x: Tensor, partner: Tensor, share: Tensor, centre: Tensor) -> Mixed:

@@ -87,10 +87,16 @@ class Transcription(Task):
         """The units of the labels, and counts of what follows what.
 
         Raises:
-            UserError: the labels hold no word, or are fractions.
+            UserError: the labels hold no word, or are fractions; or a language model is asked for
+                that nothing would ask.
         """
         if targets.dtype.kind == "f":
             raise UserError("the targets are numbers, not texts.", "Use --task regression.")
+        if config.language and config.decode != "beam":
+            raise UserError(
+                "task.language has a say in a beam alone, and task.decode is greedy.",
+                "Add --set task.decode=beam, or leave task.language at 0.",
+            )
         texts = [str(text) for text in targets.tolist()]
         state = units.fit(config.units, texts, config.pieces)
         if config.language:
@@ -231,7 +237,10 @@ class Transcription(Task):
         return known[unit] if unit < len(known) else self.unseen[unit - len(known)]
 
     def _times(self, heard: list[Spoken]) -> str:
-        """`three 0.12-0.44 one 0.52-0.80`: each word from its first frame to its last."""
+        """`three 0.12-0.44 one 0.52-0.80`: each word from its first frame to its last.
+
+        Silence that was cut away before the first is not counted.
+        """
         words: list[tuple[list[str], int, int]] = []
         single = isinstance(self.units, units.Words)
         begins = True

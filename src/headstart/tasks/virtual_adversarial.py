@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from headstart import collectives
+from headstart.backbones.windows import inside
 from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.settings import Settings, setting
@@ -73,7 +74,7 @@ class VirtualAdversarial(StudentMixin, Learner):  # type: ignore[override]
                 "--unlabelled vat trains the encoder, which --mode frozen does not.",
                 "Use --mode staged or full.",
             )
-        self.config = config
+        self.config, self.spec = config, spec
         self.student = student
         self.augment = student.augment
 
@@ -97,6 +98,7 @@ class VirtualAdversarial(StudentMixin, Learner):  # type: ignore[override]
                     lambda x: task.divergence(fixed, student.outputs(Batch(x))),
                     batch.x,
                     self.config,
+                    inside(batch.x, self.spec),
                 )
                 away = student.outputs(Batch(batch.x + change))
             smoothness = task.divergence(fixed, away).mean()
@@ -111,18 +113,23 @@ def labelled(y: Tensor) -> Tensor:
 
 
 def worst_change(
-    distance: Callable[[Tensor], Tensor], x: Tensor, config: VirtualAdversarialConfig
+    distance: Callable[[Tensor], Tensor],
+    x: Tensor,
+    config: VirtualAdversarialConfig,
+    there: Tensor | None = None,
 ) -> Tensor:
     """The change of `x` `[B, ...]`, of length radius · √values, that changes answers most.
 
-    distance: of answers at its argument from those at `x`, `[B]`.
+    distance: of answers at its argument from those at `x`, `[B]`. there: which values lie before a
+    sample's end; others stay as they are, or the sample would be longer.
     """
     size = math.sqrt(x[0].numel())
-    direction = unit(collectives.randn_like(x))
+    weight = torch.ones((), device=x.device) if there is None else there.to(x.dtype)
+    direction = unit(collectives.randn_like(x) * weight)
     for _ in range(config.rounds):
         step = (config.probe * size * direction).requires_grad_()
         (slope,) = torch.autograd.grad(distance(x + step).sum(), step)
-        direction = unit(slope)
+        direction = unit(slope * weight)
     return config.radius * size * direction
 
 

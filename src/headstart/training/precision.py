@@ -127,5 +127,6 @@ def floats(value: Any) -> Any:
     return value
 
 
-# `encode` is the forward pass of some of a picture's patches (`backbones.patched`).
-_CALLS = {name: _call(name) for name in ("forward", "encode")}
+# `encode` is the forward pass of some of a picture's patches (`backbones.patched`), `local` and
+# `surrounded` the two halves of one of recordings (`backbones.framed`).
+_CALLS = {name: _call(name) for name in ("forward", "encode", "local", "surrounded")}

@@ -25,6 +25,7 @@ from headstart.workflows.assemble import Component, Say
 from headstart.workflows.calibrating import calibrated
 from headstart.workflows.config import FinetuneConfig
 from headstart.workflows.job import Job
+from headstart.workflows.loaded import at_once
 from headstart.workflows.neighbourhood import neighbourhood
 from headstart.workflows.origin import source_of
 from headstart.workflows.overlong import Kept, without_overlong
@@ -240,7 +241,8 @@ def _engine(parts: _Parts, lesson: _Lesson, supply: Supply, job: Job, *, batch_s
     )
     held = supply.loaders.get("validation")
     if held is not None:
-        engine.validation = validation(engine, student, held)
+        most = at_once(parts.modality.spec)
+        engine.validation = validation(engine, student, held, at_once=most)
     return engine
 
 
@@ -276,7 +278,12 @@ def _scored(
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Figures by split of the network, calibrated where it can be, and what calibrating did."""
     student = lesson.student
-    said = {n: answers(engine, student, x) for n, x in supply.loaders.items() if n != REST}
+    most = at_once(parts.modality.spec)
+    said = {
+        name: answers(engine, student, loader, at_once=most)
+        for name, loader in supply.loaders.items()
+        if name != REST
+    }
     gained, calibration, note = calibrated(student.network.task, said)
     if note is not None:
         job.note(note)

@@ -19,11 +19,16 @@ from headstart.tasks.base import Task
 from headstart.tasks.frames import joined
 from headstart.tasks.supervised import FineTuneConfig, Supervised
 from headstart.training import devices
-from headstart.types import Batch
+from headstart.types import Batch, Spec
 from headstart.workflows import assemble
 from headstart.workflows.weights import load_exactly, read_model
 
-CHUNK = 512  # samples a forward pass
+CHUNK = 512  # samples that are read, and unless they are long, go through a network, at once
+
+
+def at_once(spec: Spec) -> int:
+    """Samples a forward pass: of those of several windows fewer."""
+    return max(1, CHUNK // spec.windows)
 
 
 @dataclass
@@ -79,7 +84,10 @@ class LoadedRun:
     @torch.no_grad()
     def embeddings(self, x: Tensor) -> Tensor:
         """Compact samples `[N, ...]` → the encoder's pooled features, float32 `[N, D]`."""
-        parts = [self.learner.encoder(self.batch(part)).pooled for part in torch.split(x, CHUNK)]
+        parts = [
+            self.learner.encoder(self.batch(part)).pooled
+            for part in torch.split(x, at_once(self.modality.spec))
+        ]
         return torch.cat([part.float().cpu() for part in parts])
 
     @torch.no_grad()
@@ -91,8 +99,13 @@ class LoadedRun:
         Raises:
             UserError: this is a pre-training run, or augmentation leaves samples as they are.
         """
-        parts = [self._answered(part, copies) for part in torch.split(x, CHUNK)]
+        parts = [
+            self._answered(part, copies) for part in torch.split(x, at_once(self.modality.spec))
+        ]
         return joined([part.float().cpu() for part in parts])
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(x, at_once(self.modality.spec))
 
     def _answered(self, x: Tensor, copies: int) -> Tensor:
         learner, plain = self.supervised, self.batch(x)

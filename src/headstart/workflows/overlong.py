@@ -1,4 +1,4 @@
-"""Texts that are longer than the frames the network gives, found before training.
+"""Texts that are longer than the frames the network gives, or than what is heard, found at once.
 
 CTC says a unit in a frame, and a blank between two of the same. Where a text needs more frames than
 its recording has there is no way to say it: the loss is infinite, and counted as nothing it would
@@ -18,7 +18,7 @@ from headstart.backbones.base import Backbone
 from headstart.data.dataset import Samples
 from headstart.data.loader import Loader
 from headstart.errors import UserError
-from headstart.modalities.base import Modality
+from headstart.modalities.base import Modality, Windowed
 from headstart.tasks.base import Task
 from headstart.types import Batch
 from headstart.workflows.config import DataConfig
@@ -40,6 +40,15 @@ class Kept:
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def leave_out(self, split: str, rows: Counts, why: str) -> None:
+        """Go on without `rows` of a split, and say so."""
+        samples = self.splits[split]
+        names = [samples.name(int(i)) for i in rows]
+        self.left_out.extend(names)
+        self.splits[split] = samples.take(np.setdiff1d(np.arange(len(samples)), rows))
+        more = ", ..." if len(names) > SHOWN else ""
+        self.notes.append(f"{why} and were left out: {', '.join(names[:SHOWN])}{more}")
+
 
 def without_overlong(
     splits: dict[str, Samples],
@@ -58,13 +67,15 @@ def without_overlong(
     kept = Kept(dict(splits))
     if not task.framewise:
         return kept
-    needs = {name: _needed(task, samples, name) for name, samples in splits.items()}
-    asked = {name: needed for name, needed in needs.items() if needed is not None}
-    if not asked:
+    if all(_needed(task, samples, name) is None for name, samples in splits.items()):
         return kept
+    if isinstance(modality, Windowed):
+        _without_cut_short(kept, modality, config)
+    splits = dict(kept.splits)
     with Supply(splits, modality, config, seed=0, batch_size=1) as supply:
-        for name, needed in asked.items():
-            samples = splits[name]
+        for name, samples in splits.items():
+            needed = _needed(task, samples, name)
+            assert needed is not None
             frames = _frames(supply.loaders[name], len(samples), encoder, modality)
             tight = np.flatnonzero((frames >= 0) & (needed > frames))
             if not len(tight):
@@ -76,11 +87,34 @@ def without_overlong(
                 continue
             if config.on_bad == "fail" or len(tight) == (frames >= 0).sum():
                 raise _no_room(samples, needed, frames, tight)
-            kept.left_out.extend(samples.name(int(i)) for i in tight)
-            kept.splits[name] = samples.take(np.setdiff1d(np.arange(len(samples)), tight))
-            more = ", ..." if len(tight) > SHOWN else ""
-            kept.notes.append(f"{told} and were left out: {', '.join(kept.left_out[:SHOWN])}{more}")
+            kept.leave_out(name, tight, told)
     return kept
+
+
+def _without_cut_short(kept: Kept, modality: Windowed, config: DataConfig) -> None:
+    """Leave out recordings of train of which only a part is heard: their texts are of the whole.
+
+    Raises:
+        UserError: there are some and `--on-bad` is fail, or no others.
+    """
+    for name, samples in list(kept.splits.items()):
+        cut = modality.cut_short(samples)
+        if not len(cut):
+            continue
+        of = f"{len(cut):,} of {len(samples):,}"
+        told = f"{name}: {of} recordings are longer than all windows, their texts are of the whole"
+        if name != "train":
+            kept.notes.append(f"{told} and cannot be answered without mistakes")
+            continue
+        if config.on_bad == "fail" or len(cut) == len(samples):
+            raise UserError(
+                f"{samples.name(int(cut[0]))} is longer than what is heard of a recording, but its"
+                f" text is of the whole ({of} samples of train are like this).",
+                "Hear more of each (--set modality.windows=16, where nothing else was pre-trained),"
+                " cut recordings and texts into parts, or pass --on-bad skip to train without"
+                " them.",
+            )
+        kept.leave_out(name, cut, told)
 
 
 def _needed(task: Task, samples: Samples, name: str) -> Counts | None:

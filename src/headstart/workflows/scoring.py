@@ -15,11 +15,16 @@ from headstart.workflows.student import Student
 
 
 @torch.no_grad()
-def answers(engine: Engine, student: Student, data: Loader) -> tuple[Tensor, Tensor]:
-    """Outputs `[N, K]` (of frames `[N, T, K]`) for labelled samples, and their encoded targets."""
+def answers(
+    engine: Engine, student: Student, data: Loader, *, at_once: int
+) -> tuple[Tensor, Tensor]:
+    """Outputs `[N, K]` (of frames `[N, T, K]`) for labelled samples, and their encoded targets.
+
+    at_once: samples a forward pass.
+    """
     parts = [
         (student.network.outputs(engine.plain(x)).float().cpu(), student.labels(y))
-        for x, y in data.in_order(512)
+        for x, y in data.in_order(at_once)
         if y is not None
     ]
     outputs, targets = zip(*parts, strict=True)
@@ -32,12 +37,12 @@ def score(student: Student, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
     return {**task.figures(outputs, targets), "loss": float(task.loss(outputs, targets))}
 
 
-def validation(engine: Engine, student: Student, held: Loader) -> Validation:
+def validation(engine: Engine, student: Student, held: Loader, *, at_once: int) -> Validation:
     """How the engine judges the student while it trains it."""
     task = student.network.task
 
     def run() -> dict[str, float]:
-        figures = score(student, *answers(engine, student, held))
+        figures = score(student, *answers(engine, student, held, at_once=at_once))
         return {n: v for n, v in figures.items() if isinstance(v, int | float) and n != "n"}
 
     return Validation(run, task.metric, task.direction)

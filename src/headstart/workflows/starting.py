@@ -9,7 +9,7 @@ from typing import Any
 from headstart.backbones.base import Backbone
 from headstart.data.dataset import Dataset
 from headstart.errors import UserError
-from headstart.modalities.base import Modality
+from headstart.modalities.base import Modality, Windowed
 from headstart.runs.folder import RunFolder
 from headstart.settings import Faults
 from headstart.workflows import assemble, views
@@ -91,6 +91,8 @@ def from_run(
             "Choose another --from, or leave it out to train from scratch.",
         )
     modality = assemble.load_modality(state)
+    if isinstance(modality, Windowed):
+        modality.note_lengths(dataset.train)
     if chosen is not None:
         modality = views.seen_anew(modality, chosen, dataset)
     plain = chosen.plain() if chosen else of_run

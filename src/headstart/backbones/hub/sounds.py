@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from headstart.backbones.base import Backbone
@@ -60,6 +61,20 @@ class HubSounds(Backbone):
         """`[B, 1, L]` → pooled `[B, D]`, tokens `[B, T, D]`, mask `[B, T]`."""
         waves = LEVEL * batch.x[:, 0].detach()  # as in a file: within -1..1
         ends = _ends(waves).clamp(min=min(SHORTEST, waves.shape[1]))
+        if self.training or self._masks:
+            return self._heard(waves, ends)
+        # What is padded is heard: an answer would hang on what else is in its batch.
+        rows = [(ends == end).nonzero()[:, 0] for end in torch.unique(ends)]
+        return _together(rows, [self._heard(waves[i], ends[i]) for i in rows])
+
+    @property
+    def _masks(self) -> bool:
+        """Whether recordings of several lengths go together without hearing one another's end."""
+        maps = self.extractor.feature_size > 1  # all of one length
+        return maps or bool(self.extractor.return_attention_mask)
+
+    def _heard(self, waves: Tensor, ends: Tensor) -> Features:
+        """Waves `[B, L]` that end at `ends`, padded to the longest of them."""
         seen = self._extracted(waves, ends.tolist()).to(waves.device)
         said = self.network(**seen)
         tokens: Tensor = said.last_hidden_state
@@ -106,6 +121,21 @@ class HubSounds(Backbone):
     def layers(self) -> list[nn.Module]:
         """What is before the blocks, each block, what follows them."""
         return networks.layers(self.network)
+
+
+def _together(rows: list[Tensor], parts: list[Features]) -> Features:
+    """What was heard of some rows of a batch after another, in the batch's order."""
+    order = torch.cat(rows).argsort()
+    tokens, masks = [], []
+    most = max(part.tokens.shape[1] for part in parts if part.tokens is not None)
+    for part in parts:
+        assert part.tokens is not None
+        assert part.mask is not None
+        lacking = most - part.tokens.shape[1]
+        tokens.append(F.pad(part.tokens, (0, 0, 0, lacking)))
+        masks.append(F.pad(part.mask, (0, lacking)))
+    pooled = torch.cat([part.pooled for part in parts])
+    return Features(pooled[order], torch.cat(tokens)[order], torch.cat(masks)[order])
 
 
 def _ends(waves: Tensor) -> Tensor:

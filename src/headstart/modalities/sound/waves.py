@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-from headstart.data.hearing import LEVEL
 from headstart.modalities.augment.draws import between, chance, rand, randn
 from headstart.modalities.strengths import Amounts
 
@@ -111,7 +110,8 @@ def noisy(x: Tensor, lengths: Tensor, amounts: Amounts) -> Tensor:
     tilt = TILTS * rand(b, device=x.device) / 2
     noise: Tensor = torch.fft.irfft(white * pitch.pow(-tilt[:, None]), size)
     noise = noise / noise.square().mean(1, keepdim=True).sqrt()
-    loud = amounts["noise"] * LEVEL * rand(b, device=x.device)
+    power = x.square().sum(1) / lengths.clamp(min=1)  # behind the end all is silent
+    loud = amounts["noise"] * power.sqrt() * rand(b, device=x.device)
     loud = loud * chance(b, amounts["noise_share"], x.device)
     return x + noise * loud[:, None] * inside(x, lengths)
 
