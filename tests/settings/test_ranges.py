@@ -65,6 +65,9 @@ def test_what_is_no_number_is_outside_every_range():
     assert faults_of({"inner": {"widths": []}}) == [
         "setting 'inner.widths' is []: it must hold one number at least."
     ]
+    assert faults_of({"inner": {"widths": "24,48"}}) == [
+        "setting 'inner.widths' is '24,48': it must be a list, [24,48]."
+    ]
 
 
 @pytest.mark.parametrize(

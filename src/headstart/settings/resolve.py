@@ -88,6 +88,8 @@ def _sentence(cls: type, where: str, detail: Mapping[str, Any]) -> str:
         return f"setting '{name}' is missing."
     if detail["type"] == "too_short":
         return f"setting '{name}' is {list(detail['input'])}: it must hold one number at least."
+    if detail["type"] in ("tuple_type", "list_type"):
+        return f"setting '{name}' is {detail['input']!r}: it must be a list, [{detail['input']}]."
     if detail["type"] in BEYOND:
         finite = "a finite number" if detail["type"] == "finite_number" else ""
         allowed = [part for part in (finite, str(_range_of(cls, path) or "")) if part]
