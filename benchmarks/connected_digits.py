@@ -135,6 +135,7 @@ def measured(name: str, data: Path, options: argparse.Namespace) -> dict[str, fl
         run = finished(out) or hs.finetune(
             str(data), target="text", task={"name": "transcription", "units": "words"},
             validation_share=0.0, lr=3e-3, batch_size=16, out=out, overwrite=True, **QUIET,
+            on_bad="skip",  # strings of train that are longer than the window
             start=start, **ways[way], **options.tuning,
         )  # fmt: skip
         found[way] = run.result["test"]["unit_error_rate"]
