@@ -26,13 +26,12 @@ from typing import Any
 
 import numpy as np
 import soundfile
-import yaml
 
 import headstart as hs
-from common import QUIET, finished
+from common import QUIET, finished, written
+from spoken_digits import CHANNEL, OFFICIAL
 
 WAYS = ("scratch", "pre-trained")
-OFFICIAL = 5  # recordings of each digit and speaker that are test
 TESTS = 200  # strings a speaker
 PAUSES = (0.05, 0.3)  # seconds
 # Whole strings in one window; neighbours heard over half a second each way.
@@ -40,10 +39,10 @@ SETTINGS: dict[str, Any] = {
     "modality": {"window": 5.0, "windows": 1},
     "backbone": {"context": 3, "reach": 9},
 }
-# For voices never heard, what they are heard through is drawn wide in pre-training (see
-# `spoken_digits.CHANNEL`), and little in fine-tuning: drawn wide, CTC stays on its plateau.
-CHANNEL = {"gain": 6.0, "noise": 0.1, "equaliser": 10.0, "mask_time": 0.05}
+# For voices never heard, what they are heard through is drawn wide in pre-training, and little in
+# fine-tuning: drawn wide, CTC stays on its plateau.
 LITTLE = {"mask_time": 0.05}
+WIDE = {**CHANNEL, **LITTLE}
 TRAINING: dict[str, Any] = {"training": {"ema": 0.99}}
 
 
@@ -121,11 +120,9 @@ def manifests(options: argparse.Namespace) -> dict[str, Path]:
 
 def measured(name: str, data: Path, options: argparse.Namespace) -> dict[str, float]:
     """Digit error rates on test, from a pre-trained encoder and from scratch."""
-    views = {"augment": LITTLE} if options.unheard else {}
-    whole = {**SETTINGS, **TRAINING, "modality": {**SETTINGS["modality"], **views}}
-    tuning = {**TRAINING, **({"modality": views} if views else {})}
+    tuning = {**TRAINING, **({"modality": {"augment": LITTLE}} if options.unheard else {})}
     ways: dict[str, dict[str, Any]] = {
-        "scratch": {"config": written(options.out / "whole.yaml", whole)},
+        "scratch": {"config": written(options.out / "whole.yaml", whole(LITTLE, options))},
         "pre-trained": {"mode": "full", "config": written(options.out / "tuning.yaml", tuning)},
     }
     found = {}
@@ -143,18 +140,16 @@ def measured(name: str, data: Path, options: argparse.Namespace) -> dict[str, fl
     return found
 
 
-def written(path: Path, settings: dict[str, Any]) -> Path:
-    """A file of settings."""
-    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    return path
+def whole(augment: dict[str, float], options: argparse.Namespace) -> dict[str, Any]:
+    """All settings of a network that begins from nothing; `augment`: for voices never heard."""
+    views = {"augment": augment} if options.unheard else {}
+    return {**SETTINGS, **TRAINING, "modality": {**SETTINGS["modality"], **views}}
 
 
 def encoder(name: str, data: Path, options: argparse.Namespace) -> hs.Run:
     """Pre-trained on a question's train strings, without their texts."""
     out = options.out / name / "encoder"
-    views = {"augment": CHANNEL} if options.unheard else {}
-    known = {**SETTINGS, **TRAINING, "modality": {**SETTINGS["modality"], **views}}
-    settings = written(options.out / "encoder.yaml", known)
+    settings = written(options.out / "encoder.yaml", whole(WIDE, options))
     return finished(out) or hs.pretrain(
         str(data), target="text", objective="wav2vec", config=settings, out=out,
         overwrite=True, **QUIET, **options.pretraining,

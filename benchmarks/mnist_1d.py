@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -35,7 +34,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import headstart as hs
-from common import QUIET, finished
+from common import QUIET, finished, written
 from headstart.objectives import table as objectives
 
 # What the generator varies: where a template begins, its size, a line added to it, noise.
@@ -74,8 +73,7 @@ def settings(path: Path, options: argparse.Namespace, *, labels: bool) -> Path:
         "backbone": {"name": "tcn", "width": options.width, "depth": options.depth},
         "training": {"ema": 0.998} if labels else {},
     }
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return path
+    return written(path, config)
 
 
 def chosen(make: Any, candidates: Any, data: Arrays, seed: int = 0) -> tuple[float, float]:

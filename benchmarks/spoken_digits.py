@@ -27,10 +27,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import yaml
-
 import headstart as hs
-from common import QUIET, finished
+from common import QUIET, finished, written
 from headstart.baselines.base import fit
 from headstart.data.sources import open_dataset
 from headstart.modalities.audio import Audio, AudioConfig
@@ -106,11 +104,9 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
 
 def settings(out: Path, protocol: str, *groups: str) -> Path:
     """A file of a protocol's settings, of those groups."""
-    path = out / f"{'-'.join((protocol, *groups))}.yaml"
     known = {name: SETTINGS[protocol][name] for name in groups if name in SETTINGS[protocol]}
     known["training"] = {"ema": EMA}
-    path.write_text(yaml.safe_dump(known), encoding="utf-8")
-    return path
+    return written(out / f"{'-'.join((protocol, *groups))}.yaml", known)
 
 
 def encoder(case: Case, options: argparse.Namespace) -> hs.Run:
@@ -135,10 +131,15 @@ def measured(case: Case, options: argparse.Namespace) -> dict[str, float]:
         "probe": {"config": of_encoder, "mode": "frozen", **TUNING},
         "self-trained": {"config": of_encoder, "unlabelled": "self-train", **SELF_TRAINING},
     }
-    found = {}
+    found: dict[str, float] = {}
+
+    def tell(way: str, accuracy: float) -> None:
+        found[way] = accuracy
+        print(f"{case.protocol} {case.name} {way}: {accuracy:.2%}", flush=True)
+
     for way in options.ways:
         if way == "mfcc":
-            found[way] = classical(case)
+            tell(way, classical(case))
         elif way != "self-trained" or case.labels is not None:
             out = options.out / case.protocol / case.name / way
             run = finished(out) or hs.finetune(
@@ -147,12 +148,10 @@ def measured(case: Case, options: argparse.Namespace) -> dict[str, float]:
                 validation_share=0.0, out=out, **ways[way], **options.tuning,
                 overwrite=True, **QUIET,
             )  # fmt: skip
-            found[way] = run.result["test"]["accuracy"]
+            tell(way, run.result["test"]["accuracy"])
             if options.tta:
                 figures = run.evaluate(split="test", tta=options.tta)
-                found[f"{way}, views averaged"] = figures["accuracy"]
-    for way, accuracy in found.items():
-        print(f"{case.protocol} {case.name} {way}: {accuracy:.2%}", flush=True)
+                tell(f"{way}, views averaged", figures["accuracy"])
     return found
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import yaml
 
 import headstart as hs
-from common import QUIET, finished
+from common import QUIET, finished, written
 from headstart.settings import merge
 
 
@@ -113,14 +113,6 @@ def read(path: Path | None) -> dict[str, Any]:
     return yaml.safe_load(path.read_text()) if path else {}
 
 
-def written(out: Path, name: str, settings: dict[str, Any]) -> Path:
-    """Settings as a file."""
-    path = out / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(settings))
-    return path
-
-
 class Bench:
     """What all rows share."""
 
@@ -146,7 +138,7 @@ class Bench:
         )
         return finished(out) or hs.pretrain(
             self.options.tables / row.file, out=out, overwrite=True, **QUIET, seed=draw,
-            config=written(self.out, f"{out.name}.yaml", settings),
+            config=written(self.out / f"{out.name}.yaml", settings),
             steps=5 if self.options.quick else None,
         )  # fmt: skip
 
@@ -175,7 +167,7 @@ class Bench:
             settings = merge(settings, {"finetune": {"mode": "frozen"}})
         return hs.finetune(
             self.options.tables / row.file, out=out, overwrite=True, **QUIET, seed=draw,
-            config=written(self.out, f"{out.name}.yaml", settings),
+            config=written(self.out / f"{out.name}.yaml", settings),
             steps=5 if self.options.quick else None, **more,
         )  # fmt: skip
 

@@ -25,7 +25,7 @@ from sklearn.pipeline import make_union
 from sklearn.svm import LinearSVC
 
 import headstart as hs
-from common import QUIET, finished
+from common import QUIET, finished, written
 from headstart.data.sources import open_dataset
 
 TASKS = ("emotion", "irony", "emoji")
@@ -81,9 +81,8 @@ def settings(options: argparse.Namespace, start: hs.Run, task: str, way: dict[st
     if "start" not in way:
         raw["backbone"] = start.config["backbone"]
         raw["modality"] = {"tokenizer": str(start.path / "tokenizer.json")}
-    path: Path = options.out / f"{task}-{'scratch' if 'start' not in way else 'start'}.yaml"
-    path.write_text(yaml.safe_dump(raw))
-    return path
+    name = f"{task}-{'scratch' if 'start' not in way else 'start'}.yaml"
+    return written(options.out / name, raw)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import socket
 import sys
 import traceback
 import warnings
+from functools import partial
 
 from headstart.errors import InterruptedRunError
 
@@ -55,27 +56,20 @@ def together(work, log, count=2):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    pids = []
-    for rank in range(count):
-        pid = os.fork()
-        if pid:
-            pids.append(pid)
-            continue
-        code = 1
+
+    def of_rank(rank):
+        os.environ.update(
+            RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count),
+            MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
+        )  # fmt: skip
         try:
-            os.environ.update(
-                RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count),
-                MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
-            )  # fmt: skip
             work(rank)
-            code = 0
         except InterruptedRunError as error:
-            code = error.exit_code
-        except BaseException:
-            (log / f"rank-{rank}.txt").write_text(traceback.format_exc())
-        finally:
-            os._exit(code)
-    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+            return error.exit_code
+        return 0
+
+    pids = [begun(partial(of_rank, rank), log / f"rank-{rank}.txt") for rank in range(count)]
+    return [ended(pid) for pid in pids]
 
 
 def said(log):

@@ -116,6 +116,24 @@ def test_texts_longer_than_their_frames_are_named_before_training(too_long, tmp_
     assert any("test: 1 of 13 texts take more frames" in note for note in run.result["notes"])
 
 
+def test_recordings_that_are_heard_in_part_are_named_or_left_out(said, tmp_path):
+    def tried(**more):
+        return hs.finetune(
+            str(said), target="said", group="speaker", task="transcription", backbone=SMALL, steps=2,
+            batch_size=8, modality={"window": 0.8, "windows": 1}, out=tmp_path / "run", **more,
+        )  # fmt: skip
+
+    lasting = [soundfile.info(file).duration for file in said.parent.glob("*.wav")]
+    assert min(lasting) < 0.8 < max(lasting)
+    with pytest.raises(hs.UserError, match="is longer than what is heard of a recording"):
+        tried()
+    assert not (tmp_path / "run").exists()
+    left_out = tried(on_bad="skip").result["skipped"]["train"]
+    assert left_out
+    for name in left_out:
+        assert soundfile.info(said.parent / name).duration > 0.8
+
+
 def test_what_is_said_is_written_down_with_times(said, tmp_path):
     model = hs.finetune(
         str(said), target="said", group="speaker", task="transcription", backbone=SMALL, steps=140,

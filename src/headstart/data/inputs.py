@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,20 +83,18 @@ def open_inputs(
         kind="series" if kind == "series" else None,
         layout=layout,
     )
-    dataset = _opened(
-        open_with, [target, None, NO_TARGET] if tabular else [None, target, NO_TARGET]
-    )
+    wanted = (target, None) if tabular else (None, target)
+    dataset = _opened(open_with, dict.fromkeys((*wanted, NO_TARGET)))
     return _of_split(dataset, split), dataset.kind
 
 
-def _opened(open_with: Callable[..., Dataset], targets: Sequence[str | None]) -> Dataset:
-    """By the first of `targets` that the source has: an answer can do without."""
-    for target in targets[:-1]:
-        try:
+def _opened(open_with: Callable[..., Dataset], targets: Iterable[str | None]) -> Dataset:
+    """By the first of `targets` that the source has; the last is one that every source has."""
+    *wanted, last = targets
+    for target in wanted:
+        with suppress(TargetError):
             return open_with(target=target)
-        except TargetError:
-            continue
-    return open_with(target=targets[-1])
+    return open_with(target=last)
 
 
 def _of_split(dataset: Dataset, split: str | None) -> Samples:

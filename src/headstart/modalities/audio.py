@@ -163,9 +163,7 @@ class Audio:
         """See `base.Augmentable`."""
         reading = self.reading
         chosen = Augmentation(augment.kind, reading.rate, reading.window, choose(augment))
-        made = Audio(reading, self.config, chosen, self.statistics)
-        made.notes = self.notes
-        return made
+        return Audio(reading, self.config, chosen, self.statistics)
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as JSON can hold it."""

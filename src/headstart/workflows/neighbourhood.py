@@ -18,6 +18,7 @@ from headstart.modalities.base import Modality
 from headstart.tasks.self_training import UNLABELLED, LabelGraph
 from headstart.tasks.spreading import evened, neighbours, spread_labels
 from headstart.types import Batch
+from headstart.workflows.loaded import at_once
 
 MOST = 200_000  # samples: all pairs are compared
 
@@ -84,7 +85,7 @@ def _described(
     learning = encoder is not None and encoder.training
     if encoder is not None:
         encoder.eval()
-    for x, y in loader.in_order(512):
+    for x, y in loader.in_order(at_once(modality.spec)):
         assert y is not None
         raw = x.to(device)
         seen = [] if encoder is None else [encoder(Batch(modality.prepare(raw))).pooled.float()]

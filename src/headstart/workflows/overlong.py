@@ -7,7 +7,9 @@ hide that the sample teaches nothing. Frames are counted without augmentation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,14 +42,27 @@ class Kept:
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def leave_out(self, split: str, rows: Counts, why: str) -> None:
-        """Go on without `rows` of a split, and say so."""
+    def settle(
+        self, split: str, rows: Counts, what: str, error: Callable[[], UserError], *, skip: bool
+    ) -> None:
+        """Go on without `rows` of train, and with those of what judges, and say so.
+
+        what: is wrong with them; skip: whether they may be left out, else `error` is raised.
+        """
+        if not len(rows):
+            return
         samples = self.splits[split]
+        told = f"{split}: {len(rows):,} of {len(samples):,} {what}"
+        if split != "train":
+            self.notes.append(f"{told} and cannot be answered without mistakes")
+            return
+        if not skip:
+            raise error()
         names = [samples.name(int(i)) for i in rows]
         self.left_out.extend(names)
         self.splits[split] = samples.take(np.setdiff1d(np.arange(len(samples)), rows))
         more = ", ..." if len(names) > SHOWN else ""
-        self.notes.append(f"{why} and were left out: {', '.join(names[:SHOWN])}{more}")
+        self.notes.append(f"{told} and were left out: {', '.join(names[:SHOWN])}{more}")
 
 
 def without_overlong(
@@ -67,54 +82,35 @@ def without_overlong(
     kept = Kept(dict(splits))
     if not task.framewise:
         return kept
-    if all(_needed(task, samples, name) is None for name, samples in splits.items()):
-        return kept
     if isinstance(modality, Windowed):
-        _without_cut_short(kept, modality, config)
-    splits = dict(kept.splits)
-    with Supply(splits, modality, config, seed=0, batch_size=1) as supply:
         for name, samples in splits.items():
-            needed = _needed(task, samples, name)
-            assert needed is not None
+            cut = modality.cut_short(samples)
+            what = "recordings are longer than all windows, their texts are of the whole"
+            skip = config.on_bad == "skip" and len(cut) < len(samples)
+            kept.settle(name, cut, what, partial(_cut_short, samples, cut), skip=skip)
+    needs = {name: _needed(task, samples, name) for name, samples in kept.splits.items()}
+    asked = {name: needed for name, needed in needs.items() if needed is not None}
+    if not asked:
+        return kept
+    with Supply(dict(kept.splits), modality, config, seed=0, batch_size=1) as supply:
+        for name, needed in asked.items():
+            samples = kept.splits[name]
             frames = _frames(supply.loaders[name], len(samples), encoder, modality)
             tight = np.flatnonzero((frames >= 0) & (needed > frames))
-            if not len(tight):
-                continue
-            of = f"{len(tight):,} of {len(samples):,}"
-            told = f"{name}: {of} texts take more frames than their recordings have"
-            if name != "train":
-                kept.notes.append(f"{told} and cannot be answered without mistakes")
-                continue
-            if config.on_bad == "fail" or len(tight) == (frames >= 0).sum():
-                raise _no_room(samples, needed, frames, tight)
-            kept.leave_out(name, tight, told)
+            what = "texts take more frames than their recordings have"
+            skip = config.on_bad == "skip" and len(tight) < (frames >= 0).sum()
+            error = partial(_no_room, samples, needed, frames, tight)
+            kept.settle(name, tight, what, error, skip=skip)
     return kept
 
 
-def _without_cut_short(kept: Kept, modality: Windowed, config: DataConfig) -> None:
-    """Leave out recordings of train of which only a part is heard: their texts are of the whole.
-
-    Raises:
-        UserError: there are some and `--on-bad` is fail, or no others.
-    """
-    for name, samples in list(kept.splits.items()):
-        cut = modality.cut_short(samples)
-        if not len(cut):
-            continue
-        of = f"{len(cut):,} of {len(samples):,}"
-        told = f"{name}: {of} recordings are longer than all windows, their texts are of the whole"
-        if name != "train":
-            kept.notes.append(f"{told} and cannot be answered without mistakes")
-            continue
-        if config.on_bad == "fail" or len(cut) == len(samples):
-            raise UserError(
-                f"{samples.name(int(cut[0]))} is longer than what is heard of a recording, but its"
-                f" text is of the whole ({of} samples of train are like this).",
-                "Hear more of each (--set modality.windows=16, where nothing else was pre-trained),"
-                " cut recordings and texts into parts, or pass --on-bad skip to train without"
-                " them.",
-            )
-        kept.leave_out(name, cut, told)
+def _cut_short(samples: Samples, cut: Counts) -> UserError:
+    return UserError(
+        f"{samples.name(int(cut[0]))} is longer than what is heard of a recording, but its text is"
+        f" of the whole ({len(cut):,} of {len(samples):,} samples of train are like this).",
+        "Hear more of each (--set modality.windows=16, where nothing else was pre-trained), cut"
+        " recordings and texts into parts, or pass --on-bad skip to train without them.",
+    )
 
 
 def _needed(task: Task, samples: Samples, name: str) -> Counts | None:

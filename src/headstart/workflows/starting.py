@@ -91,10 +91,10 @@ def from_run(
             "Choose another --from, or leave it out to train from scratch.",
         )
     modality = assemble.load_modality(state)
-    if isinstance(modality, Windowed):
-        modality.note_lengths(dataset.train)
     if chosen is not None:
         modality = views.seen_anew(modality, chosen, dataset)
+    if isinstance(modality, Windowed):
+        modality.note_lengths(dataset.train)
     plain = chosen.plain() if chosen else of_run
     encoder = assemble.load_backbone(raw["backbone"], modality.spec)
     said = hand_over(encoder, read_model(run.model), str(path))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from headstart.backbones.base import Backbone
 from headstart.backbones.hub import networks
@@ -62,10 +62,16 @@ class HubSounds(Backbone):
         waves = LEVEL * batch.x[:, 0].detach()  # as in a file: within -1..1
         ends = _ends(waves).clamp(min=min(SHORTEST, waves.shape[1]))
         if self.training or self._masks:
-            return self._heard(waves, ends)
+            return Features(*self._heard(waves, ends))
         # What is padded is heard: an answer would hang on what else is in its batch.
         rows = [(ends == end).nonzero()[:, 0] for end in torch.unique(ends)]
-        return _together(rows, [self._heard(waves[i], ends[i]) for i in rows])
+        heard = zip(*(self._heard(waves[i], ends[i]) for i in rows), strict=True)
+        order = torch.cat(rows).argsort()
+        pooled, tokens, there = (
+            pad_sequence([one for part in parts for one in part], batch_first=True)[order]
+            for parts in heard
+        )
+        return Features(pooled, tokens, there)
 
     @property
     def _masks(self) -> bool:
@@ -73,8 +79,8 @@ class HubSounds(Backbone):
         maps = self.extractor.feature_size > 1  # all of one length
         return maps or bool(self.extractor.return_attention_mask)
 
-    def _heard(self, waves: Tensor, ends: Tensor) -> Features:
-        """Waves `[B, L]` that end at `ends`, padded to the longest of them."""
+    def _heard(self, waves: Tensor, ends: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pooled, tokens and mask of waves `[B, L]` that end at `ends`, padded to the longest."""
         seen = self._extracted(waves, ends.tolist()).to(waves.device)
         said = self.network(**seen)
         tokens: Tensor = said.last_hidden_state
@@ -84,7 +90,7 @@ class HubSounds(Backbone):
             pooled = pool(tokens, there, "mean") if own is None else own
         else:
             pooled = pool(tokens, there, self.config.pool)
-        return Features(pooled, tokens, there)
+        return pooled, tokens, there
 
     def frames(self, batch: Batch) -> Tensor:
         """`[B]`."""
@@ -121,21 +127,6 @@ class HubSounds(Backbone):
     def layers(self) -> list[nn.Module]:
         """What is before the blocks, each block, what follows them."""
         return networks.layers(self.network)
-
-
-def _together(rows: list[Tensor], parts: list[Features]) -> Features:
-    """What was heard of some rows of a batch after another, in the batch's order."""
-    order = torch.cat(rows).argsort()
-    tokens, masks = [], []
-    most = max(part.tokens.shape[1] for part in parts if part.tokens is not None)
-    for part in parts:
-        assert part.tokens is not None
-        assert part.mask is not None
-        lacking = most - part.tokens.shape[1]
-        tokens.append(F.pad(part.tokens, (0, 0, 0, lacking)))
-        masks.append(F.pad(part.mask, (0, lacking)))
-    pooled = torch.cat([part.pooled for part in parts])
-    return Features(pooled[order], torch.cat(tokens)[order], torch.cat(masks)[order])
 
 
 def _ends(waves: Tensor) -> Tensor:
