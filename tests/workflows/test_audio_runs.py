@@ -7,7 +7,7 @@ import headstart as hs
 from headstart import backbones, modalities
 from headstart.settings import Faults
 from headstart.types import Batch
-from headstart.workflows import assemble
+from headstart.workflows import answer, assemble
 from headstart.workflows.config import DataConfig
 from sounds import strings, tone, tones
 
@@ -48,6 +48,17 @@ def test_rate_channels_and_bits_do_not_change_the_answer(model, tmp_path):
 
 def test_an_encoder_embeds_recordings(model, folder):
     assert model.embed(str(folder / "low")).shape[0] == 20
+
+
+def test_other_recordings_need_not_say_which_column_is_the_target(model, folder, tmp_path):
+    rows = [f"{file},a,b" for file in sorted(folder.rglob("*.wav"))[:3]]
+    (tmp_path / "new.csv").write_text("\n".join(["file,digit,speaker", *rows]) + "\n")
+    data = DataConfig(path=str(tmp_path / "new.csv"))
+    found = answer.open_for(model._loaded, data).train
+    assert len(found) == 3
+    assert found.targets is None
+    with pytest.raises(hs.UserError, match="several columns that could be the target"):
+        model.evaluate(str(tmp_path / "new.csv"))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from headstart.data.csvs import NO_TARGET, TargetError
 from headstart.data.dataset import Dataset, Kind, Samples
 from headstart.data.inputs import open_inputs
 from headstart.data.sources import FILES, is_plain
@@ -273,7 +274,12 @@ def _other(data: DataConfig, asked: DataConfig, *, judged: bool) -> Dataset:
             return assemble.open_source(data)
         except UserError:  # of something else it is raised again
             data = replace(data, **{name: None})  # type: ignore[arg-type]
-    return assemble.open_source(data)
+    try:
+        return assemble.open_source(data)
+    except TargetError:  # several columns could be the target, as in `data.inputs`
+        if judged or asked.target is not None:
+            raise
+        return assemble.open_source(replace(data, target=NO_TARGET))
 
 
 def _cut_as_learned(run: LoadedRun, dataset: Dataset) -> Dataset | None:
