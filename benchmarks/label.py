@@ -27,7 +27,7 @@ from common import QUIET
 from headstart.data import budget
 from headstart.data.dataset import Samples
 from headstart.study.labelling import table
-from headstart.study.labelling.choose import Pool, pool_of, without_test, write_list
+from headstart.study.labelling.choose import Pool, pool_of, to_label, write_list
 from headstart.tasks.spreading import whitened
 from headstart.workflows.answer import open_for
 from headstart.workflows.config import DataConfig
@@ -108,7 +108,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     run = load_run(options.run)
     data = config_of(DataConfig, {"path": options.data})
-    dataset = without_test(open_for(run, data))
+    dataset = to_label(run, data)
     pool = pool_of(run, dataset, data, most=HELD_OUT + 2 * size)
     found = choices(pool, options.rules, options.labels, seeds, size)
     mean = {r: np.mean([found[r, s][1] for s in range(seeds)]) for r in [*options.rules, BALANCED]}

@@ -182,3 +182,31 @@ def test_answers_without_loading_first(model_run):
 def test_settings_of_a_run_repeat_it_without_naming_the_data(tmp_path, model_run):
     again = hs.finetune(config=model_run.path / "config.yaml", out=tmp_path / "again")
     assert again.result["test"] == model_run.result["test"]
+
+
+def test_the_test_split_that_a_run_made_can_be_asked_about(model_run):
+    made = model_run.result["test"]
+    said = model_run.predict("digits", split="test")
+    assert len(said["name"]) == made["n"] < len(load_digits().images)
+    target = load_digits().target[[int(name) for name in said["name"]]]
+    assert (said["label"].astype(int) == target).mean() == pytest.approx(made["accuracy"])
+
+
+def test_new_tables_may_call_their_columns_otherwise(tmp_path):
+    texts = [f"{word} film" for word in ("good", "bad") for _ in range(10)]
+    labels = ["yes"] * 10 + ["no"] * 10
+    run = hs.finetune(
+        (texts, labels), backbone="ngram", steps=2, out=tmp_path / "run", report=False, verbose=False
+    )
+    path = tmp_path / "new.csv"
+    path.write_text("id,review\n1,good film\n2,bad film\n", encoding="utf-8")
+    wanted = run.predict(["good film", "bad film"])
+    assert run.predict(path, text_column="review")["label"].tolist() == wanted["label"].tolist()
+    assert run.embed(path, text_column="review").shape[0] == 2
+    with pytest.raises(hs.UserError, match="--text-column"):
+        run.predict(path)
+    with pytest.raises(hs.UserError, match="Did you mean text_column"):
+        run.predict(path, text_colum="review")
+    frame = pytest.importorskip("pandas").read_csv(path)
+    with pytest.raises(hs.UserError, match="give a path or a name"):
+        run.export(tmp_path / "run.pt2", data=frame)

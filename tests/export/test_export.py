@@ -263,6 +263,22 @@ def test_samples_that_a_run_left_out_are_left_out_of_the_comparison(tmp_path, qu
     assert found["samples"] == 12 - len(left_out)
 
 
+def test_other_samples_than_the_runs_are_what_is_compared(tmp_path):
+    """Though the run had a test file of its own, and a target that they lack."""
+    for name, rows in (("train", 40), ("test", 10)):
+        lines = [f"{i},{i % 7},{'yes' if i % 2 else 'no'}" for i in range(rows)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["a,b,kind", *lines]), encoding="utf-8")
+    (tmp_path / "new.csv").write_text("b,a\n1,2\n3,4\n5,6\n", encoding="utf-8")
+    run = hs.finetune(
+        str(tmp_path / "train.csv"), test=str(tmp_path / "test.csv"), target="kind", steps=2,
+        out=tmp_path / "run", baselines=False, report=False, verbose=False,
+    )  # fmt: skip
+    loaded = load_run(run.path)
+    own = write._real(loaded, write.Request(tmp_path / "m.pt2", None, None))
+    other = write._real(loaded, write.Request(tmp_path / "m.pt2", None, str(tmp_path / "new.csv")))
+    assert (len(own), len(other)) == (10, 3)
+
+
 def test_a_place_that_cannot_be_written_is_the_users_mistake(tmp_path):
     with pytest.raises(UserError, match="cannot write in"):
         _beside(tmp_path / "gone" / "model.onnx")

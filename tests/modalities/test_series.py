@@ -183,3 +183,22 @@ def test_longer_series_are_cut_where_a_length_was_set():
 def test_running_max_is_cummax(length):
     x = torch.randint(-50, 50, (4, 3, length))
     assert torch.equal(running_max(x), x.cummax(dim=2).values)
+
+
+def test_channels_are_found_by_their_names_whatever_their_order():
+    x, _ = waves(varying=False)
+    series = Series.fit(Samples(x, channels=["hip", "knee"]), SeriesConfig())
+    again = Series.from_state(json.loads(json.dumps(series.state())))
+    wanted, _ = series.tensor(Samples(x))  # who names none gives them in order
+    more = np.stack([x[:, 1], x[:, 0] * 0, x[:, 0]], axis=1)
+    for one in (series, again):
+        found, _ = one.tensor(Samples(more, channels=["knee", "arm", "hip"]))
+        assert torch.equal(found, wanted)
+    with pytest.raises(UserError, match="no channel 'hip', which train has; they have knee, arm"):
+        series.tensor(Samples(x, channels=["knee", "arm"]))
+
+
+def test_one_channel_may_be_called_anything():
+    x, _ = waves(varying=False)
+    series = Series.fit(Samples(x[:, :1], channels=["t"]), SeriesConfig())
+    assert len(series.tensor(Samples(x[:, :1], channels=["v"]))[0]) == len(x)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from torch.nn.functional import normalize
 
 import headstart as hs
@@ -13,6 +14,7 @@ from headstart.cli import main
 from headstart.data import label_file
 from headstart.data.dataset import Samples
 from headstart.data.sources import open_dataset
+from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.study.labelling import first, table
 from headstart.study.labelling.clusters import kmeans
@@ -191,6 +193,16 @@ def test_chosen_samples_are_the_budget_of_a_finetuning(tmp_path, capsys, encoder
     assert main(["label", str(model), "digits", "--known", str(chosen), "--count", "10",
                  "--out", str(more), "--quiet", "--json"]) == 0  # fmt: skip
     assert not set(json.loads(capsys.readouterr().out)["names"]) & set(names)
+
+
+def test_what_a_finetuning_would_set_apart_is_not_chosen(tmp_path, capsys, encoder_run):
+    path = tmp_path / "new.npz"
+    np.savez(path, x=load_digits().images[:100].astype(np.uint8) * 16)
+    learned = ensure_test(open_dataset(str(path)), 0).train
+    assert main(["label", str(encoder_run.path), str(path), "--count", str(len(learned)),
+                 "--out", str(tmp_path / "all.csv"), "--quiet", "--json"]) == 0  # fmt: skip
+    names = json.loads(capsys.readouterr().out)["names"]
+    assert sorted(names) == sorted(learned.name(i) for i in range(len(learned)))
 
 
 def test_from_python(tmp_path, encoder_run):

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from headstart.data import given, held
 from headstart.data.dataset import Dataset
 from headstart.data.held import IN_MEMORY
-from headstart.errors import UserError
+from headstart.errors import UserError, unknown
 from headstart.runs.folder import RunFolder
 from headstart.settings import merge
-from headstart.workflows.config import DataConfig, FinetuneConfig, PretrainConfig
+from headstart.workflows.config import COLUMNS, DataConfig, FinetuneConfig, PretrainConfig
 from headstart.workflows.request import durations, nest
 
 Named = str | dict[str, Any]
@@ -25,10 +25,7 @@ Inputs = str | Path | Sequence[str | Path] | NDArray[Any]
 Data = Any  # a path or a name, or what `held.ACCEPTED` lists
 Config = TypeVar("Config", PretrainConfig, FinetuneConfig)
 # What says how a source is read; samples in memory are read already.
-OF_SOURCES = (
-    "train", "validation", "test", "target", "file_column", "text_column", "series_column",
-    "time_column", "group",
-)  # fmt: skip
+OF_SOURCES = ("train", "validation", "test", "target", *COLUMNS, "group")
 
 
 def raw_of(
@@ -119,9 +116,18 @@ def in_memory(data: Data, config: DataConfig) -> Iterator[Dataset]:
 
 
 @contextmanager
-def asked(inputs: Inputs, config: dict[str, Any]) -> Iterator[Inputs]:
-    """What `predict` and `embed` are asked of; tables of numbers and names as they are."""
-    told = config.get("data", {})
+def asked(inputs: Inputs, config: dict[str, Any], columns: Mapping[str, str]) -> Iterator[Inputs]:
+    """What `predict` and `embed` are asked of; tables of numbers and names as they are.
+
+    columns: `COLUMNS` that are called otherwise than `config` says.
+
+    Raises:
+        UserError: nobody reads such inputs, or there is no such setting.
+    """
+    for name in columns:
+        if name not in COLUMNS:
+            raise unknown("setting of predict and embed", name, COLUMNS)
+    told = {**config.get("data", {}), **columns}
     name_of(inputs)
     if isinstance(inputs, tuple) and inputs and not _is_path(inputs[0]):
         raise UserError("predict and embed take samples without labels: give X, not (X, y).")

@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.api.given import Data, Inputs, asked, in_memory, name_of
+from headstart.api.given import Data, Inputs, asked, in_memory, name_of, path_only
 from headstart.data.given import is_given
 from headstart.data.held import IN_MEMORY
 from headstart.errors import UserError
 from headstart.runs.folder import RunFolder
 from headstart.training.display import speaker
-from headstart.workflows.config import DataConfig
+from headstart.workflows.config import COLUMNS, DataConfig
 from headstart.workflows.request import config_of, nest
 
 if TYPE_CHECKING:
     from headstart.workflows.module import Encoder
 
 
-OF_FRAMES = (  # columns, read as those were that were learned from
-    "target", "file_column", "text_column", "series_column", "time_column",
-)  # fmt: skip
+OF_FRAMES = ("target", *COLUMNS)  # read as those were that were learned from
 
 
 class Run:
@@ -95,26 +93,36 @@ class Run:
             return answer.evaluate(self._loaded, config, dataset=dataset, **asked)
 
     def predict(
-        self, inputs: Inputs, *, split: str | None = None, tta: int = 0, on_bad: str = "fail"
+        self,
+        inputs: Inputs,
+        *,
+        split: str | None = None,
+        tta: int = 0,
+        on_bad: str = "fail",
+        **columns: str,
     ) -> dict[str, NDArray[Any]]:
         """Columns, each `[N]`: `name`; `label` and `probability_...`, or `prediction`.
 
         inputs: a source of data, a picture, a list of pictures or texts, or an array of samples.
         tta: as in `evaluate`.
         on_bad: "skip" leaves samples out that cannot be read, and says on stderr which.
+        columns: of a table, text_column, file_column, series_column or time_column, where they are
+            not called as in what the run learned from.
 
         Raises:
             UserError: the run has learned no labels, or the inputs cannot be read.
         """
         from headstart.workflows import answer
 
-        with asked(inputs, self.config) as path:
-            found = answer.predict(self._loaded, path, split=split, copies=tta, on_bad=on_bad)
+        with asked(inputs, self.config, columns) as path:
+            found = answer.predict(
+                self._loaded, path, split=split, copies=tta, on_bad=on_bad, columns=columns
+            )
         _say_skipped(found.skipped)
         return {"name": np.array(found.names), **found.columns}
 
     def embed(
-        self, inputs: Inputs, *, split: str | None = None, on_bad: str = "fail"
+        self, inputs: Inputs, *, split: str | None = None, on_bad: str = "fail", **columns: str
     ) -> NDArray[np.float32]:
         """The encoder's features of each sample, `[N, D]`; arguments as of `predict`.
 
@@ -123,8 +131,8 @@ class Run:
         """
         from headstart.workflows import answer
 
-        with asked(inputs, self.config) as path:
-            answers = answer.embed(self._loaded, path, split=split, on_bad=on_bad)
+        with asked(inputs, self.config, columns) as path:
+            answers = answer.embed(self._loaded, path, split=split, on_bad=on_bad, columns=columns)
         _say_skipped(answers.skipped)
         found: NDArray[np.float32] = answers.columns["embedding"]
         return found
@@ -152,7 +160,7 @@ class Run:
         from headstart.export.write import Request
         from headstart.export.write import export as work
 
-        source = None if data is None else str(data)
+        source = None if data is None else path_only(data, "export")
         request = Request(Path(out), format, source, tolerance=tolerance, quantize=quantize)
         return work(self._loaded, request)
 

@@ -11,7 +11,7 @@ from headstart.cli.flags import chosen
 from headstart.cli.output import print_json, print_table
 from headstart.errors import UserError
 from headstart.training.display import speaker
-from headstart.workflows.config import DataConfig
+from headstart.workflows.config import COLUMNS, DataConfig
 from headstart.workflows.request import config_of
 
 
@@ -42,8 +42,9 @@ def predict(options: Namespace) -> None:
     out = writable(options.out)
     run = load_run(options.path, options.device)
     found = answer.predict(
-        run, options.data, split=options.split, on_bad=options.on_bad, copies=options.tta
-    )
+        run, options.data, split=options.split, on_bad=options.on_bad, copies=options.tta,
+        columns=_columns(options),
+    )  # fmt: skip
     answer.write_predictions(out, found)
     _done(options, found, out)
 
@@ -56,9 +57,16 @@ def embed(options: Namespace) -> None:
     out = writable(options.out)
     answer.check_embedding_path(out)
     run = load_run(options.path, options.device)
-    found = answer.embed(run, options.data, split=options.split, on_bad=options.on_bad)
+    found = answer.embed(
+        run, options.data, split=options.split, on_bad=options.on_bad, columns=_columns(options)
+    )
     answer.write_embeddings(out, found)
     _done(options, found, out)
+
+
+def _columns(options: Namespace) -> dict[str, str]:
+    """How a table of new samples is read, as far as somebody said so."""
+    return {name: value for name in COLUMNS if (value := getattr(options, name)) is not None}
 
 
 def generate(options: Namespace) -> None:

@@ -6,16 +6,24 @@ import argparse
 import dataclasses
 import types
 import typing
+from collections.abc import Collection
 from typing import Any
 
 from headstart.settings import Settings, Size
 
 
-def add_flags(parser: argparse._ActionsContainer, cls: type[Settings]) -> None:
-    """One flag for each field of `cls`, and of the classes within it, that wants one."""
+def add_flags(
+    parser: argparse._ActionsContainer, cls: type[Settings], only: Collection[str] | None = None
+) -> None:
+    """One flag for each field of `cls`, and of the classes within it, that wants one.
+
+    only: names of those that do.
+    """
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         hint = hints[field.name]
+        if only is not None and field.name not in only:
+            continue
         if isinstance(hint, type) and issubclass(hint, Settings):
             add_flags(parser, hint)
         elif field.metadata["flag"] != "":

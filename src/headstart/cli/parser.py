@@ -15,7 +15,7 @@ from headstart.cli.tune import add_tune_flags
 from headstart.errors import UserError, nearest
 from headstart.export import table as formats
 from headstart.serve.config import ServeConfig
-from headstart.workflows.config import AUTO, DataConfig, FinetuneConfig, PretrainConfig
+from headstart.workflows.config import AUTO, COLUMNS, DataConfig, FinetuneConfig, PretrainConfig
 
 MODES = ("staged", "full", "frozen", "lora")
 EXAMPLES = """examples:
@@ -176,6 +176,7 @@ def _evaluate(parser: Parser) -> None:
 def _predict(parser: Parser) -> None:
     _answering(parser, "INPUT")
     _copies(parser)
+    add_flags(parser, DataConfig, COLUMNS)
     _on_bad(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help="the CSV file to write")
     parser.set_defaults(run=ask.predict)
@@ -183,6 +184,7 @@ def _predict(parser: Parser) -> None:
 
 def _embed(parser: Parser) -> None:
     _answering(parser, "INPUT")
+    add_flags(parser, DataConfig, COLUMNS)
     _on_bad(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help=".npz, .npy or .csv")
     parser.set_defaults(run=ask.embed)

@@ -81,8 +81,8 @@ def has_pictures(path: Path) -> bool:
 
 def _dataset(source: Path, files: dict[str, list[Path]], target: str | None) -> Dataset:
     left_out = [split for split in files if split not in SPLITS]
-    if "train" not in files:
-        raise UserError(f"{source} has the splits {', '.join(files)}, none called train.")
+    if len(left_out) == len(files):
+        raise UserError(f"{source} has the splits {', '.join(files)}, none of a usual name.")
     read = {s: [_column(path) for path in files[s]] for s in SPLITS if s in files}
     columns = [column for part in read.values() for column in part]
     names = list(columns[0].others) if columns else []

@@ -51,6 +51,7 @@ class Samples:
         within the source, or its row number.
     groups: `[N]`, which samples belong together (of one speaker, one patient): splits that are made
         keep them so. None where all stand alone.
+    channels: of series, how their channels are called; None where nobody says so.
     """
 
     inputs: NDArray[Any] | Files | Corpus | Mapped
@@ -58,6 +59,7 @@ class Samples:
     labelled: NDArray[np.bool_] | None = None
     names: Sequence[str] | None = None
     groups: NDArray[Any] | None = None
+    channels: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -91,6 +93,7 @@ class Samples:
             None if self.labelled is None else self.labelled[index],
             named,
             None if self.groups is None else self.groups[index],
+            self.channels,
         )
 
     def _named(self, index: NDArray[np.integer[Any]]) -> list[str] | None:
@@ -132,6 +135,11 @@ class Dataset:
     def train(self) -> Samples:
         """The samples that everything is fitted on."""
         return self.splits["train"]
+
+    @property
+    def usual_split(self) -> str:
+        """The split that is asked where none is named: test, else train, else what there is."""
+        return next(name for name in ("test", "train", "validation") if name in self.splits)
 
     def with_splits(self, splits: dict[str, Samples], *notes: str) -> Dataset:
         """The same data set, cut otherwise."""

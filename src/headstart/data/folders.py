@@ -150,11 +150,7 @@ class _Scan:
         else:
             parts["train"] = self.part(path, rest)
             if folders and not parts["train"].count:
-                raise UserError(
-                    f"{path} has {self.listings.sought.noun} of {', '.join(folders)} only, none to"
-                    " train on.",
-                    "Say which folder to train on with --train.",
-                )
+                del parts["train"]
         return {split: parts[split] for split in SPLITS if split in parts}, notes
 
     def beside(self, folders: list[str], train: _Part, notes: list[str]) -> None:

@@ -103,7 +103,7 @@ def _samples(x: Any, kind: Kind | None, layout: Layout) -> tuple[Kind, Samples]:
     if found == "text":
         return found, texts_given(items)
     if found in ALONE:
-        return found, files_named([Path(item) for item in items])
+        return found, files_named(items)
     raise UserError(f"a list of files or texts does not hold data of kind '{found}'.", ACCEPTED)
 
 

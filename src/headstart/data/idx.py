@@ -193,7 +193,7 @@ def _choose(
             )
         else:
             chosen[split] = prefix
-    if "train" not in chosen:
+    if not chosen:
         raise UserError(
             f"{path} has no train-images file; its files begin with {', '.join(pairs)}.",
             "Say which to train on with --train.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -17,6 +18,7 @@ from headstart.data.dataset import Dataset, Kind, Samples
 from headstart.data.files import of_paths
 from headstart.data.frames import is_frame
 from headstart.data.listing import EXTENSIONS, RECORDINGS
+from headstart.data.metadata import METADATA
 from headstart.data.records import SUFFIXES
 from headstart.data.series import Layout, as_series
 from headstart.data.sources import open_dataset
@@ -45,7 +47,7 @@ def open_inputs(
     learned: how the data were read that a run learned from, as in the group `data` of its
         config.yaml: columns by name (a table may lack the target), the layout of arrays.
     features: columns that are not the target.
-    split: which split of a source; by default test where there is one, else all samples.
+    split: which split of a source; by default `Dataset.usual_split`.
 
     Raises:
         UserError: a file is missing, a source has no such split, or nobody reads it.
@@ -63,7 +65,7 @@ def open_inputs(
         kind, array = as_inputs(inputs, "the input")
         return Samples(array), kind
     if not isinstance(inputs, str | Path):
-        return files_named([Path(path) for path in inputs]), kind if kind == "audio" else "image"
+        return files_named(list(inputs)), kind if kind == "audio" else "image"
     path = Path(inputs)
     if features and path.suffix.lower() in TABLES and path.is_file():
         return _of_split(read_tables({"train": path}, target, features), split), "table"
@@ -82,6 +84,7 @@ def open_inputs(
         time_column=learned.get("time_column") if tabular else None,
         kind="series" if kind == "series" else None,
         layout=layout,
+        to_learn=False,
     )
     wanted = (target, None) if tabular else (None, target)
     dataset = _opened(open_with, dict.fromkeys((*wanted, NO_TARGET)))
@@ -98,8 +101,8 @@ def _opened(open_with: Callable[..., Dataset], targets: Iterable[str | None]) ->
 
 
 def _of_split(dataset: Dataset, split: str | None) -> Samples:
-    """The samples of one split: by default of test where there is one."""
-    name = split or ("test" if "test" in dataset.splits else "train")
+    """The samples of one split, by default of the usual one."""
+    name = split or dataset.usual_split
     if name not in dataset.splits:
         raise UserError(
             f"{dataset.source} has no split '{name}'.", f"It has: {', '.join(dataset.splits)}."
@@ -110,7 +113,7 @@ def _of_split(dataset: Dataset, split: str | None) -> Samples:
 def _files_in(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     """Files that lie in a folder directly, if it holds nothing that says more of them."""
     entries = sorted(folder.iterdir())
-    if any(entry.is_dir() or entry.suffix == ".csv" for entry in entries):
+    if any(entry.is_dir() or entry.name == METADATA for entry in entries):
         return []
     return [entry for entry in entries if entry.suffix.lower() in suffixes]
 
@@ -129,12 +132,20 @@ def texts_given(texts: Sequence[Any]) -> Samples:
     return Samples(text_array(texts))
 
 
-def files_named(paths: Sequence[Path]) -> Samples:
+def files_named(named: Sequence[str | os.PathLike[str]]) -> Samples:
     """Files of pictures or recordings as samples, called as they are named.
 
     Raises:
-        UserError: there are none, or one is missing.
+        UserError: there are none, one is missing, or something else stands among them.
     """
+    for i, name in enumerate(named):
+        if not isinstance(name, str | os.PathLike):
+            raise UserError(
+                f"item {i} of the list is of type {type(name).__name__}, where the name of a file"
+                " was expected.",
+                "Give arrays of one size as one array, a row for each sample; of a table, a frame.",
+            )
+    paths = [Path(name) for name in named]
     missing = [path for path in paths if not path.is_file()]
     if missing:
         more = f" ({len(missing):,} of {len(paths):,} are missing)" if missing[1:] else ""

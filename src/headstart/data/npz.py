@@ -114,7 +114,7 @@ def read_npz(
         else:
             splits[split] = Samples(x)
     notes = [f"arrays that were not read: {', '.join(rest)}"] if rest else []
-    name = target or (_part(targets["train"])[0] if "train" in targets else None)
+    name = target or next((_part(key)[0] for key in targets.values()), None)
     return Dataset(str(path), same_kind(found), splits, target_name=name, notes=notes)
 
 
@@ -173,7 +173,7 @@ def _roles(
         else:
             rest.append(key)
     listing = ", ".join(keys) or "none"
-    if "train" not in inputs:
+    if not inputs:
         raise UserError(
             f"{path} has no inputs to train on; its arrays: {listing}.",
             f"Call them x, or x_train and x_test (or {', '.join(INPUTS[1:])} likewise).",

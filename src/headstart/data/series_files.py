@@ -79,11 +79,9 @@ def read_series_files(
     names = [name for part in parts.values() for name in part.names]
     of = [name for s, part in parts.items() for name in _splits_of(part, s, alone=len(parts) == 1)]
     known = (None, None) if train.target is None else parse_targets(values, where)
-    whole = Samples(padded(everything), *known, names)
+    whole = Samples(padded(everything), *known, names, channels=train.channels)
     cut = np.array(of)
     splits = {s: whole.take(np.flatnonzero(cut == s)) for s in SPLITS if (cut == s).any()}
-    if "train" not in splits:
-        raise UserError(f"{paths['train']} has no series of train; found {', '.join(splits)}.")
     return Dataset(str(paths["train"]), "series", splits, train.target, train.channels, train.notes)
 
 

@@ -43,8 +43,9 @@ def open_dataset(
     kind: Kind | None = None,
     layout: Layout = "auto",
     group: str | None = None,
+    to_learn: bool = True,
 ) -> Dataset:
-    """The samples of `source`, in the splits it has; 'train' is always among them.
+    """The samples of `source`, in the splits it has.
 
     source: a name from `NAMED`, a folder or a file (see `READ_TODAY`). A name wins over a path that
         is spelled the same; `./mnist` means the path.
@@ -57,6 +58,7 @@ def open_dataset(
     kind: of the samples, where a file could hold several.
     layout: of series of several channels.
     group: the column that says which samples belong together (see `Samples`).
+    to_learn: whether 'train' must be among the splits.
 
     Raises:
         UserError: there is no such source, nobody reads it, or something in it is wrong.
@@ -64,6 +66,16 @@ def open_dataset(
     given = {"train": train, "validation": validation, "test": test}
     named = {split: value for split, value in given.items() if value is not None}
     columns = _Columns(file_column, text_column, series_column, time_column, group, kind, layout)
+    dataset = replace(_read(source, target, named, columns), source=source)
+    if to_learn and "train" not in dataset.splits:
+        raise UserError(
+            f"{source} has samples of {', '.join(dataset.splits)} only, none to train on.",
+            "Say what to train on with --train.",
+        )
+    return dataset
+
+
+def _read(source: str, target: str | None, named: dict[str, str], columns: _Columns) -> Dataset:
     separators = [os.sep, *([os.altsep] if os.altsep else [])]
     if source in NAMED and not any(separator in source for separator in separators):
         refuse("a named data set", target=target, **columns.given, **named)
@@ -76,12 +88,9 @@ def open_dataset(
         refuse("tar files", **columns.given)
         return read_tars(source, target, named)
     path = _existing(source)
-    dataset = (
-        _folder(path, target, named, columns)
-        if path.is_dir()
-        else _file(path, target, named, columns)
-    )
-    return replace(dataset, source=source)
+    if path.is_dir():
+        return _folder(path, target, named, columns)
+    return _file(path, target, named, columns)
 
 
 @dataclass(frozen=True)

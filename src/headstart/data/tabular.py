@@ -80,8 +80,6 @@ def dataset_of(
         notes.append("no column is the target (--target): all are learned from")
     if "train" in splits:
         notes += _leaks(splits["train"], chosen)
-    elif not features:
-        raise UserError(f"{train.where} has no row of train; found {', '.join(splits)}.")
     return Dataset(train.where, "table", splits, chosen, list(train.columns), notes)
 
 
@@ -93,8 +91,7 @@ def grouped(dataset: Dataset, column: str | None) -> Dataset:
     """
     if column is None:
         return dataset
-    assert isinstance(dataset.train.inputs, np.ndarray)
-    names = list(dataset.train.inputs.dtype.names or ())
+    names = list(next(iter(dataset.splits.values())).inputs.dtype.names or ())  # type: ignore[union-attr]
     rest = [name for name in names if name != column]
     if column not in names or not rest:
         guess = nearest(column, names)
@@ -105,12 +102,13 @@ def grouped(dataset: Dataset, column: str | None) -> Dataset:
     splits = {
         name: replace(
             samples,
-            inputs=joined({other: samples.inputs[other] for other in rest}),  # type: ignore[call-overload, index]
+            inputs=joined({other: samples.inputs[other] for other in rest}),  # type: ignore[index]
             groups=samples.inputs[column],  # type: ignore[call-overload, index]
         )
         for name, samples in dataset.splits.items()
     }
-    check_groups(dataset.train.inputs[column], dataset.train.name, column)
+    if "train" in splits:
+        check_groups(splits["train"].groups, splits["train"].name, column)  # type: ignore[arg-type]
     return dataset.with_splits(splits)
 
 

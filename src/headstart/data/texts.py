@@ -87,8 +87,6 @@ def read_lines(paths: Mapping[str, Path], source: str) -> Dataset:
             )
         names = [f"{path.name}:{i + 1}" for i in there]
         splits[split] = Samples(text_array([lines[i] for i in there]), names=names)
-    if "train" not in splits:
-        raise UserError(f"{source} has texts of {', '.join(splits)} only, none to train on.")
     return Dataset(source, "text", splits, notes=notes)
 
 
@@ -129,8 +127,6 @@ def read_text_column(paths: Mapping[str, Path], column: str, target: str | None)
     whole = Samples(text_array(texts), *parse_targets(values, where), names)
     of = np.array(split)
     splits = {s: whole.take(np.flatnonzero(of == s)) for s in SPLITS if (of == s).any()}
-    if "train" not in splits:
-        raise UserError(f"no row is of the train split; found {', '.join(splits)}.")
     return Dataset(str(paths["train"]), "text", splits, chosen.pop(), table.columns)
 
 
@@ -189,8 +185,6 @@ def _read_paired(path: Path) -> Dataset:
             ]
         called = [f"{file.name}:{i + 1}" for i in range(len(texts))]
         splits[split] = Samples(text_array(texts), *parse_targets(values, where), called)
-    if "train" not in splits:
-        raise UserError(f"{path} has no train_text.txt; found {', '.join(splits)}.")
     ordered = {split: splits[split] for split in SPLITS if split in splits}
     return Dataset(str(path), "text", ordered, notes=notes)
 

@@ -148,8 +148,6 @@ def _dataset(parts: Mapping[str, Sequence[Sentence]], source: str, target: str |
             None if known.all() else known,
             list(names),
         )
-    if "train" not in splits:
-        raise UserError(f"{source} has words of {', '.join(splits)} only, none to train on.")
     return Dataset(source, "text", splits, target, task="tagging")
 
 

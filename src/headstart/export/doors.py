@@ -103,9 +103,11 @@ class Courses(Door):
         """Channels and steps."""
         modality = self.modality
         missing = "NaN where nothing was measured" if modality.flagged else "none missing"
+        names = {} if modality.channels is None else {"names": modality.channels}
         return {
             "means": f"series as measured, {missing}; normalisation is inside",
             "channels": len(modality.mean),
+            **names,
             "length": modality.length,
         }
 

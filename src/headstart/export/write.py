@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from headstart.runs.atomic import MARK
 from headstart.runs.folder import RunFolder
 from headstart.workflows.answer import open_for, own_data
 from headstart.workflows.assemble import Say
+from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import LoadedRun
+from headstart.workflows.request import config_of
 
 CHECKED = 256  # samples on which what was written is compared with the run
 JUDGED = 2_000  # labelled samples on which the loss of a quantised graph is measured
@@ -121,16 +123,20 @@ def _check_place(request: Request, name: str, form: type[Format]) -> None:
 def _real(run: LoadedRun, request: Request) -> Samples:
     """Real samples, the test split's where there is one: export chooses nothing by them."""
     own = own_data(run)
+    # Other samples are read as new ones are: the run's own splits and target are not theirs.
+    asked = own
+    if request.data:
+        asked = config_of(DataConfig, {"path": request.data, "on_bad": own.on_bad})
     try:
-        dataset = open_for(run, replace(own, path=request.data or own.path))
+        dataset = open_for(run, asked)
     except UserError as error:
         raise UserError(
             f"an export is compared with the run on real samples, and these cannot be read:"
             f" {error.message}",
             *error.hints,
-            "Name where they are now with --data.",
+            f"Name {'others' if request.data else 'where they are now'} with --data.",
         ) from error
-    samples = dataset.splits["test" if "test" in dataset.splits else "train"]
+    samples = dataset.splits[dataset.usual_split]
     some = np.random.default_rng(0).permutation(len(samples))[: max(JUDGED, request.samples)]
     return _readable(run, samples.take(np.sort(some)))
 

@@ -60,6 +60,7 @@ class Series:
     """See `base.Modality`.
 
     length: T. flagged: see `Spec`. cuts: whether longer series may be cut. amounts: by strength.
+    channels: their names, where train has any.
     """
 
     default_backbone: ClassVar[str] = "tcn"
@@ -77,9 +78,11 @@ class Series:
         flagged: bool,
         cuts: bool,
         amounts: dict[Strength, Amounts],
+        channels: Sequence[str] | None = None,
     ) -> None:
         self.mean, self.std, self.length, self.normalise = mean, std, length, normalise
         self.flagged, self.cuts, self.amounts = flagged, cuts, amounts
+        self.channels = None if channels is None else list(channels)
         self._mean = torch.tensor(mean).view(-1, 1)
         self._std = torch.tensor(std).view(-1, 1)
         self.notes: Sequence[str] = ()
@@ -115,6 +118,7 @@ class Series:
             flagged=missing if config.missing is None else config.missing,
             cuts=config.length is not None,
             amounts=amounts_of(config.augment, WEAK, STRONG),
+            channels=train.channels,
         )
         series.notes = _notes(series, scan)
         return series
@@ -130,6 +134,7 @@ class Series:
             flagged=bool(state["flagged"]),
             cuts=bool(state["cuts"]),
             amounts={"weak": dict(state["weak"]), "strong": dict(state["strong"])},
+            channels=state.get("channels"),  # a run of before channels had names knows none
         )
 
     def augmented_by(self, augment: SeriesAugmentConfig, train: Samples) -> Series:  # noqa: ARG002 - by settings alone
@@ -150,6 +155,7 @@ class Series:
             "cuts": self.cuts,
             "weak": self.amounts["weak"],
             "strong": self.amounts["strong"],
+            "channels": self.channels,
         }
 
     @property
@@ -165,7 +171,7 @@ class Series:
             UserError: other channels or lengths than train's, a value missing where none was in
                 train, or a series of fewer than two steps that `on_bad` does not skip.
         """
-        x = _array(samples)
+        x = self._in_order(_array(samples), samples.channels)
         if x.shape[1] != len(self.mean):
             raise UserError(
                 f"series of {_counted(len(self.mean), 'channel')} were expected; these have"
@@ -195,6 +201,25 @@ class Series:
         if not self.flagged:
             self._refuse_missing(out, samples, short)
         return torch.from_numpy(out), short
+
+    def _in_order(self, x: NDArray[np.float32], names: Sequence[str] | None) -> NDArray[np.float32]:
+        """The channels of train, found by name where both have several of them, and in its order.
+
+        Raises:
+            UserError: one of them is missing.
+        """
+        wanted = self.channels
+        if wanted is None or names is None or len(wanted) == len(names) == 1:
+            return x
+        missing = [name for name in wanted if name not in names]
+        if missing:
+            raise UserError(
+                f"these series have no channel '{missing[0]}', which train has; they have"
+                f" {', '.join(names)}.",
+                "Name the channels as in what the run learned from; their order does not matter.",
+            )
+        index = [list(names).index(name) for name in wanted]
+        return x if index == list(range(x.shape[1])) else x[:, index]
 
     def _refuse_missing(self, x: NDArray[np.float32], samples: Samples, short: list[int]) -> None:
         gone: NDArray[np.bool_] = np.any(np.isnan(x), axis=(1, 2))

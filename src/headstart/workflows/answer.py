@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from headstart.runs.atomic import write_text, write_with
 from headstart.tasks.frames import joined
 from headstart.workflows import assemble, origin
 from headstart.workflows.assemble import Say
-from headstart.workflows.config import DataConfig
+from headstart.workflows.config import COLUMNS, DataConfig
 from headstart.workflows.loaded import CHUNK, LoadedRun
 from headstart.workflows.request import config_of
 from headstart.workflows.sets import by_window, windows_of, word_by_word
@@ -75,12 +75,12 @@ def evaluate(
         _check_kind(run, dataset.kind, dataset.source)
         cut = _cut_as_learned(run, dataset)
         dataset, own = cut or dataset, cut is not None
-    name = split or ("test" if "test" in dataset.splits else "train")
+    name = split or dataset.usual_split
     if name not in dataset.splits:
         raise UserError(
             f"{data.path} has no split '{name}'.", f"It has: {', '.join(dataset.splits)}."
         )
-    if split is None and name == "train":
+    if split is None and name != "test":
         say(f"{data.path} has no test split: all its samples are taken")
     samples = dataset.splits[name]
     warning = None if own and name == "test" else _flattered(run, samples, f"{data.path} ({name})")
@@ -129,9 +129,11 @@ def predict(
     split: str | None = None,
     on_bad: str = "fail",
     copies: int = 0,
+    columns: Mapping[str, str] | None = None,
 ) -> Answers:
     """The label, and what more the task says, of each sample.
 
+    columns: `config.COLUMNS` that are called otherwise than in what the run learned from.
     copies: weakly augmented ones of each sample, over which and itself answers are averaged.
 
     Raises:
@@ -139,10 +141,11 @@ def predict(
     """
     _ = run.supervised
     _check_copies(run, copies)
-    outputs, samples, skipped = _asked(run, lambda x: run.outputs(x, copies), inputs, split, on_bad)
+    samples = _asked(run, inputs, split, columns or {})
+    outputs, samples, skipped = _said(run, lambda x: run.outputs(x, copies), samples, on_bad)
     assert run.task is not None
-    columns = run.task.columns(outputs)
-    return Answers([samples.name(i) for i in range(len(samples))], columns, skipped)
+    said = run.task.columns(outputs)
+    return Answers([samples.name(i) for i in range(len(samples))], said, skipped)
 
 
 def embed(
@@ -151,13 +154,15 @@ def embed(
     *,
     split: str | None = None,
     on_bad: str = "fail",
+    columns: Mapping[str, str] | None = None,
 ) -> Answers:
     """The encoder's features of each sample, one column `embedding` `[N, D]`, targets if known."""
-    features, samples, skipped = _asked(run, run.embeddings, inputs, split, on_bad)
-    columns: dict[str, NDArray[Any]] = {"embedding": features.numpy()}
+    samples = _asked(run, inputs, split, columns or {})
+    features, samples, skipped = _said(run, run.embeddings, samples, on_bad)
+    said: dict[str, NDArray[Any]] = {"embedding": features.numpy()}
     if samples.targets is not None and bool(samples.has_label.all()):
-        columns["target"] = samples.targets
-    return Answers([samples.name(i) for i in range(len(samples))], columns, skipped)
+        said["target"] = samples.targets
+    return Answers([samples.name(i) for i in range(len(samples))], said, skipped)
 
 
 def write_predictions(path: Path, answers: Answers) -> None:
@@ -246,9 +251,8 @@ def _as_learned(data: DataConfig, learned: DataConfig) -> DataConfig:
     """Other data are read as those that were learned from, in what applies to such a source."""
     path = Path(data.path).expanduser()
     kept: dict[str, Any] = {}
-    columns = ("text_column", "file_column", "series_column", "time_column", "group")
     if path.suffix.lower() in FILES:
-        kept = {name: getattr(learned, name) for name in (*columns, "kind")}
+        kept = {name: getattr(learned, name) for name in (*COLUMNS, "group", "kind")}
     elif path.suffix.lower() == ".npz":
         kept = {"kind": learned.kind}
     if not is_plain(data.path):
@@ -271,15 +275,15 @@ def _other(data: DataConfig, asked: DataConfig, *, judged: bool) -> Dataset:
     spare = [n for n in spare if getattr(asked, n) is None and getattr(data, n) is not None]
     for name in spare:
         try:
-            return assemble.open_source(data)
+            return assemble.open_source(data, to_learn=False)
         except UserError:  # of something else it is raised again
             data = replace(data, **{name: None})  # type: ignore[arg-type]
     try:
-        return assemble.open_source(data)
+        return assemble.open_source(data, to_learn=False)
     except TargetError:  # several columns could be the target, as in `data.inputs`
         if judged or asked.target is not None:
             raise
-        return assemble.open_source(replace(data, target=NO_TARGET))
+        return assemble.open_source(replace(data, target=NO_TARGET), to_learn=False)
 
 
 def _cut_as_learned(run: LoadedRun, dataset: Dataset) -> Dataset | None:
@@ -288,7 +292,7 @@ def _cut_as_learned(run: LoadedRun, dataset: Dataset) -> Dataset | None:
     None if they are others: the cut would not have all that is known of train in train.
     """
     columns = origin.columns_of(run.modality)
-    if "test" in dataset.splits or len(dataset.train) < 5:
+    if "test" in dataset.splits or "train" not in dataset.splits or len(dataset.train) < 5:
         return None
     if not origin.found_again(run.result, dataset.train, columns):
         return None
@@ -314,18 +318,34 @@ def _same(one: str, other: str) -> bool:
 
 def _asked(
     run: LoadedRun,
-    ask: Callable[[torch.Tensor], torch.Tensor],
     inputs: str | Path | Sequence[str | Path] | NDArray[Any],
     split: str | None,
-    on_bad: str,
-) -> tuple[torch.Tensor, Samples, list[str]]:
-    """What `ask` says of all inputs `[N, ...]`, the readable ones, and names of the others."""
+    columns: Mapping[str, str],
+) -> Samples:
+    """The samples that are asked about.
+
+    Raises:
+        UserError: they cannot be found, or are of another kind than what the run learned from.
+    """
     own: Kind = run.modality.state()["modality"]
-    learned = run.config.get("data")
+    named = isinstance(inputs, str | Path)
+    if split is not None and named and _same(str(inputs), own_data(run).path):
+        # A split that the run made has to be made again.
+        splits = open_for(run, config_of(DataConfig, {"path": str(inputs)})).splits
+        if split in splits:
+            return splits[split]
+    learned = {**run.config.get("data", {}), **columns}
     samples, kind = open_inputs(
         inputs, split, own, learned, features=origin.columns_of(run.modality)
     )
-    _check_kind(run, kind, str(inputs) if isinstance(inputs, str | Path) else "the input")
+    _check_kind(run, kind, str(inputs) if named else "the input")
+    return samples
+
+
+def _said(
+    run: LoadedRun, ask: Callable[[torch.Tensor], torch.Tensor], samples: Samples, on_bad: str
+) -> tuple[torch.Tensor, Samples, list[str]]:
+    """What `ask` says of all samples `[N, ...]`, the readable ones, and names of the others."""
     data = config_of(DataConfig, {"on_bad": on_bad})
     with Supply({"input": samples}, run.modality, data, seed=0, batch_size=CHUNK) as supply:
         said = [ask(x) for x, _ in supply.loaders["input"].in_order(CHUNK)]

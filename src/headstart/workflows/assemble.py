@@ -124,8 +124,8 @@ def _streamed(config: DataConfig) -> Dataset | None:
     return open_corpus(config.path, config.text_column, named, limit)
 
 
-def open_source(config: DataConfig) -> Dataset:
-    """Read the source with the splits it has.
+def open_source(config: DataConfig, *, to_learn: bool = True) -> Dataset:
+    """Read the source with the splits it has; `to_learn`: train must be among them.
 
     Raises:
         UserError: none was named, or it cannot be read.
@@ -145,6 +145,7 @@ def open_source(config: DataConfig) -> Dataset:
         kind=config.kind,
         layout=config.layout,
         group=config.group,
+        to_learn=to_learn,
     )
     if config.kind not in (None, dataset.kind):
         raise UserError(

@@ -54,6 +54,10 @@ class DataConfig(Settings):
     )
 
 
+# What tells how a table is read; new data may call it otherwise.
+COLUMNS = ("file_column", "text_column", "series_column", "time_column")
+
+
 class PretrainConfig(Settings):
     """Everything a pre-training run was told."""
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from headstart.data import label_file
 from headstart.data.dataset import Dataset, Samples
+from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.runs.atomic import write_text
 from headstart.study.labelling import table
@@ -65,8 +66,17 @@ class Pool:
         return work(self.space(known, seed), count)
 
 
-def without_test(dataset: Dataset) -> Dataset:
-    """The data set as those see it who choose labels."""
+def to_label(run: LoadedRun, data: DataConfig) -> Dataset:
+    """The data as those see it who choose labels: without the test split that they have, or that
+    a fine-tuning on them sets apart.
+
+    Raises:
+        UserError: they do not suit the run, have nothing to train on, or are too few.
+    """
+    dataset = open_for(run, data)
+    if "train" not in dataset.splits:
+        raise UserError(f"{data.path} has no train split: labels are given to what is trained on.")
+    dataset = ensure_test(dataset, data.split_seed)
     return replace(dataset, splits={n: s for n, s in dataset.splits.items() if n != "test"})
 
 
@@ -130,7 +140,7 @@ def choose_labels(
         table.load(rule)
     if count < 1:
         raise UserError(f"--count must be at least 1, not {count}.")
-    dataset = without_test(open_for(run, data))
+    dataset = to_label(run, data)
     done = list(label_file.read(known)) if known is not None else []
     left = len(dataset.train) - len(done)
     if count > left:

@@ -19,10 +19,9 @@ from headstart.runs.folder import RunFolder
 from headstart.settings import Duration
 from headstart.settings.files import read_yaml, to_yaml
 from headstart.study.labelling import showing, table
-from headstart.study.labelling.choose import AUTO, MOST, Pool, pool_of, without_test
+from headstart.study.labelling.choose import AUTO, MOST, Pool, pool_of, to_label
 from headstart.study.labelling.folder import ASKED, models
 from headstart.study.labelling.notebook import Notebook
-from headstart.workflows.answer import open_for
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import DataConfig, FinetuneConfig
 from headstart.workflows.finetune import finetune
@@ -67,7 +66,7 @@ class Session:
         if plan.rule != AUTO:
             table.load(plan.rule)
         run = load_run(plan.run, plan.device)
-        self.dataset: Dataset = without_test(open_for(run, plan.data))
+        self.dataset: Dataset = to_label(run, plan.data)
         self.notebook = Notebook(folder)
         self.classes = self._classes()
         self._lock = threading.RLock()
