@@ -196,7 +196,12 @@ def test_new_tables_may_call_their_columns_otherwise(tmp_path):
     texts = [f"{word} film" for word in ("good", "bad") for _ in range(10)]
     labels = ["yes"] * 10 + ["no"] * 10
     run = hs.finetune(
-        (texts, labels), backbone="ngram", steps=2, out=tmp_path / "run", report=False, verbose=False
+        (texts, labels),
+        backbone="ngram",
+        steps=2,
+        out=tmp_path / "run",
+        report=False,
+        verbose=False,
     )
     path = tmp_path / "new.csv"
     path.write_text("id,review\n1,good film\n2,bad film\n", encoding="utf-8")

@@ -5,7 +5,7 @@ from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from headstart.training.probes import RIDGE, TEMPERATURE, Probe, draw, neighbours, ridge
+from headstart.training.probes import RIDGE, TEMPERATURE, Labelled, Probe, draw, neighbours, ridge
 from headstart.training.watching import Validation
 from samples import backbone, digits, engine, objective
 
@@ -49,7 +49,7 @@ def test_a_probe_tells_at_each_validation_and_changes_nothing(kind):
     x, y = digits()
     targets = y.numpy().astype(str) if kind == "classes" else y.numpy() / 9
     finals, told = [], []
-    for watchers in ([], [Probe(x[:200], targets[:200])]):
+    for watchers in ([], [Probe(Labelled(x[:200], targets[:200]))]):
         learner = objective(encoder=backbone("mlp", widths=[32, 16]))
         made = engine(learner, 40, watchers=watchers, validate_every="20 steps")
         made.validation = Validation(lambda: {"loss": 1.0}, "loss", "min")

@@ -11,7 +11,7 @@ from sklearn.datasets import make_classification
 import headstart as hs
 from headstart import objectives
 from headstart.cli import main
-from headstart.training.probes import cross_validated
+from headstart.training.probes import Labelled, cross_validated
 from headstart.workflows import bakeoff
 from headstart.workflows.config import PretrainConfig
 from headstart.workflows.request import config_of
@@ -135,7 +135,17 @@ def test_minutes_are_shared_and_the_rest_is_left_to_the_clock():
 def test_the_probe_is_right_where_classes_lie_apart_and_guesses_where_they_do_not():
     x, y = make_classification(300, 10, n_informative=8, class_sep=3, random_state=0)
     z, names = torch.from_numpy(x), np.array(["a", "b"])[y]
-    assert cross_validated(z, names, 0) > 0.9
+    assert cross_validated(z, Labelled(z, names), 0) > 0.9
     mixed = np.random.default_rng(0).permutation(names)
-    assert cross_validated(z, mixed, 0) == pytest.approx(0.5, abs=0.12)
-    assert cross_validated(z, x @ np.arange(10.0), 0) > 0.95  # fractions: R²
+    assert cross_validated(z, Labelled(z, mixed), 0) == pytest.approx(0.5, abs=0.12)
+    assert cross_validated(z, Labelled(z, x @ np.arange(10.0)), 0) > 0.95  # fractions: R²
+
+
+def test_a_probe_is_told_nothing_of_the_groups_it_answers_for():
+    """Features say who speaks, and each speaker says one thing: across speakers that is worth
+    nothing, and within a speaker everything."""
+    who = np.repeat(np.arange(40), 10)
+    z = torch.eye(40)[who] + 0.01 * torch.randn(400, 40, generator=torch.Generator().manual_seed(0))
+    said = np.random.default_rng(0).permutation(40)[who] % 2
+    assert cross_validated(z, Labelled(z, said), 0) > 0.95
+    assert cross_validated(z, Labelled(z, said, who), 0) < 0.65

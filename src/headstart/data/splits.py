@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    train_test_split,
+)
 
 from headstart.data.corpus import Corpus
 from headstart.data.dataset import Dataset, Samples
@@ -14,6 +20,8 @@ from headstart.errors import UserError
 
 TEST_SHARE = 0.2
 NAMED = 5  # groups that a note names
+
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def ensure_test(dataset: Dataset, seed: int) -> Dataset:
@@ -55,7 +63,7 @@ def parted(samples: Samples, share: float, seed: int) -> tuple[Samples, Samples]
     return samples.take(kept), samples.take(held)
 
 
-def cut(samples: Samples, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def cut(samples: Samples, share: float, seed: int) -> Fold:
     """Indices of the larger and the smaller part, both sorted; stratified by class if it can be.
 
     Samples that belong together stay so: whole groups are drawn until the smaller part has its
@@ -66,7 +74,7 @@ def cut(samples: Samples, share: float, seed: int) -> tuple[NDArray[np.intp], ND
     """
     index = np.arange(len(samples))
     if samples.groups is not None:
-        return _by_groups(samples.groups, share, seed)
+        return by_groups(samples.groups, share, seed)
     strata = _strata(samples)
     count = min(max(1, round(share * len(samples))), len(samples) - 1)  # neither part is empty
     if strata is not None and min(count, len(samples) - count) < len(np.unique(strata)):
@@ -75,9 +83,46 @@ def cut(samples: Samples, share: float, seed: int) -> tuple[NDArray[np.intp], ND
     return np.sort(kept), np.sort(held)
 
 
-def _by_groups(
-    groups: NDArray[Any], share: float, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def folds(
+    count: int,
+    classes: NDArray[Any] | None,
+    groups: NDArray[Any] | None,
+    *,
+    size: int,
+    seed: int,
+) -> list[Fold]:
+    """Indices kept and held of `size` samples in each of `count` folds, every sample held once.
+
+    classes: `[size]`, by which they are stratified where each class has a member for every fold;
+    None where there are none. groups: `[size]`, of which none is parted; None where all stand
+    alone.
+
+    Raises:
+        UserError: there are fewer groups than folds.
+    """
+    fewest = 0 if classes is None else np.unique(classes, return_counts=True)[1].min()
+    stratified = fewest >= count
+    if groups is None:
+        kind = StratifiedKFold if stratified else KFold
+    else:
+        kind = StratifiedGroupKFold if stratified else GroupKFold
+        there = len(np.unique(groups))
+        if there < count:
+            raise UserError(
+                f"{there} groups are too few for {count} folds, of which each needs one that the"
+                " others have not.",
+                "Ask for fewer --folds, or give labels of more groups.",
+            )
+    splitter = kind(count, shuffle=True, random_state=seed)
+    return list(splitter.split(np.zeros(size), classes, groups))
+
+
+def by_groups(groups: NDArray[Any], share: float, seed: int) -> Fold:
+    """Indices of the larger and the smaller part, both sorted, that have no group in common.
+
+    Raises:
+        UserError: all samples belong together.
+    """
     names, members, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < 2:
         raise UserError(

@@ -148,7 +148,7 @@ def _tried(subject: _Subject, minutes: float, say: Say) -> tuple[BakeOff, int, i
         if int(whole.has_label.sum()) >= LABELS_TO_JUDGE and whole.targets is not None:
             targets = whole.targets
             if targets.ndim == 1 and targets.dtype.kind in "iufbU":
-                judge = judges.by_labels(modality, *looked_at(whole, modality, 0), 0)
+                judge = judges.by_labels(modality, looked_at(whole, modality, 0), 0)
         setup = bakeoff.TrialSetup(config, fresh, modality, loader, judge)
         found = bakeoff.bake_off(auto, setup, Duration(minutes, "minutes"), say)
         if _fewest(found) < TELLING:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
+from headstart.data import splits
 from headstart.data.dataset import Dataset, Samples
-from headstart.data.splits import cut
 from headstart.errors import UserError
 from headstart.parts.learner import Learner
 from headstart.runs.folder import RunFolder
@@ -77,24 +76,10 @@ def _cuts(
     few = train.take(chosen)
     assert few.targets is not None
     if count == 1:
-        parts = [cut(few, HELD_OUT, seed)]
+        parts = [splits.cut(few, HELD_OUT, seed)]
     else:
-        fewest = np.unique(few.targets, return_counts=True)[1].min() if classes else 0
-        stratified = fewest >= count
-        if few.groups is None:
-            kind = StratifiedKFold if stratified else KFold
-        else:
-            kind = StratifiedGroupKFold if stratified else GroupKFold
-            there = len(np.unique(few.groups))
-            if there < count:
-                raise UserError(
-                    f"{there} groups are too few for {count} folds, of which each needs one that"
-                    " the others have not.",
-                    "Ask for fewer --folds, or give labels of more groups.",
-                )
-        splitter = kind(count, shuffle=True, random_state=seed)
-        rows = np.zeros(len(chosen))
-        parts = list(splitter.split(rows, few.targets if classes else None, few.groups))
+        named = few.targets if classes else None
+        parts = splits.folds(count, named, few.groups, size=len(few), seed=seed)
     return [(chosen[kept], chosen[held]) for kept, held in parts]
 
 

@@ -7,6 +7,7 @@ alone, at most a thousand, and the run's result counts them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from headstart.data import splits
 from headstart.parts.learner import Learner
 from headstart.training.watching import Watcher
 from headstart.types import Batch
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.training.engine import Engine
 
 MOST = 1_000  # labels
+FOLDS = 5
 FEWEST = 20  # with fewer, half of them says nothing
 CHUNK = 256
 NEIGHBOURS = 20
@@ -30,14 +33,32 @@ TEMPERATURE = 0.07  # Wu et al., 2018, arXiv:1805.01978, section 3.4
 RIDGE = 1e-2  # of the mean square of a feature
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """Samples that encoders are judged by.
+
+    x: compact, `[N, ...]`. targets: `[N]`, class names or numbers. groups: `[N]`, which belong
+    together, two at least; None where all stand alone.
+    """
+
+    x: Tensor
+    targets: NDArray[Any]
+    groups: NDArray[Any] | None = None
+
+
 class Probe(Watcher):
     """Judges embeddings by labels: fitted on one half of the labelled samples, told on the other.
 
-    x: compact samples `[N, ...]`; targets: `[N]`, class names or numbers.
+    No group is in both halves, where there are two.
     """
 
-    def __init__(self, x: Tensor, targets: NDArray[Any]) -> None:
-        self._compact = x
+    def __init__(self, labelled: Labelled) -> None:
+        targets, groups = labelled.targets, labelled.groups
+        self._compact = labelled.x
+        rows = np.arange(len(targets))
+        self._halves = np.array_split(rows, 2)
+        if groups is not None:
+            self._halves = list(splits.by_groups(groups, 0.5, seed=0))
         self._x: Tensor | None = None
         values: Tensor
         self._classes = targets.dtype.kind != "f"
@@ -62,8 +83,7 @@ class Probe(Watcher):
             return {}
         parts = [learner.encoder(Batch(part)).pooled for part in torch.split(self._x, CHUNK)]
         z = torch.cat(parts).float()
-        half = len(z) // 2
-        fit, told = slice(0, half), slice(half, len(z))
+        fit, told = self._halves
         y = F.one_hot(self._y).float() if self._classes else self._y[:, None]
         answers = {
             "linear": ridge(z[fit], y[fit], z[told]),
@@ -86,23 +106,24 @@ def draw(labelled: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
     return np.random.default_rng(seed).permutation(labelled)[:MOST]
 
 
-def cross_validated(z: Tensor, targets: NDArray[Any], seed: int, folds: int = 5) -> float:
+def cross_validated(z: Tensor, labelled: Labelled, seed: int) -> float:
     """Accuracy, or R² of fractions, of a linear probe on labels that it was not fitted on.
 
-    z: `[N, D]`; targets: `[N]`, class names or numbers. Each label is told from the others' folds;
-    a class of which there are fewer labels than folds is in some folds alone.
+    z: of `labelled`, `[N, D]`. Each label is told from the others' folds, of which there are no
+    more than the rarest class has labels, or than there are groups.
     """
     from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+    from sklearn.model_selection import cross_val_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     x = z.detach().cpu().double().numpy()
+    targets, groups = labelled.targets, labelled.groups
     classes = targets.dtype.kind != "f"
     fewest = int(np.unique(targets, return_counts=True)[1].min()) if classes else len(x)
-    cut: Any = (StratifiedKFold if classes and fewest >= 2 else KFold)(
-        min(folds, fewest if fewest >= 2 else len(x)), shuffle=True, random_state=seed
-    )
+    most = len(x) if groups is None else len(np.unique(groups))
+    count = min(FOLDS, most, fewest if fewest >= 2 else most)
+    cut = splits.folds(count, targets if classes else None, groups, size=len(x), seed=seed)
     probe = LogisticRegression(C=0.1, max_iter=2_000) if classes else Ridge(alpha=10.0)
     model = make_pipeline(StandardScaler(), probe)
     return float(cross_val_score(model, x, targets, cv=cut).mean())

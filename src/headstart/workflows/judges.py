@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.data.dataset import Kind
@@ -23,7 +21,7 @@ from headstart.errors import DivergedError
 from headstart.modalities.base import Modality, Strength
 from headstart.parts.learner import Learner
 from headstart.training.embeddings import retrieval
-from headstart.training.probes import cross_validated, ridge
+from headstart.training.probes import Labelled, cross_validated, ridge
 from headstart.types import Batch, Spec
 
 CHUNK = 500
@@ -92,14 +90,14 @@ def columns_told(modality: Modality, x: Tensor) -> Judge:
     return Judge("columns told", score, note=NOT_VALIDATED)
 
 
-def by_labels(modality: Modality, x: Tensor, targets: NDArray[Any], seed: int) -> Judge:
-    """A linear probe, cross-validated. x: compact samples `[N, ...]`; targets: `[N]`."""
+def by_labels(modality: Modality, labelled: Labelled, seed: int) -> Judge:
+    """A linear probe, cross-validated."""
 
     def score(learner: Learner) -> float:
-        plain = modality.prepare(x.to(next(learner.parameters()).device))
-        return cross_validated(features(learner, plain), targets, seed)
+        plain = modality.prepare(labelled.x.to(next(learner.parameters()).device))
+        return cross_validated(features(learner, plain), labelled, seed)
 
-    return Judge("linear probe", score, len(x))
+    return Judge("linear probe", score, len(labelled.x))
 
 
 @torch.no_grad()

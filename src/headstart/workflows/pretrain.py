@@ -230,8 +230,8 @@ def _chosen(
     ) as supply:
         loader = supply.loaders["train"]
         if config.probe:
-            looked = looked_at(dataset.train, modality, config.seed)
-            judge = judges.by_labels(modality, *looked, config.seed)
+            labelled = looked_at(dataset.train, modality, config.seed)
+            judge = judges.by_labels(modality, labelled, config.seed)
         else:
             judge = judges.label_free(dataset.kind, modality, loader)
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
 from headstart.data.dataset import Samples
 from headstart.errors import UserError
@@ -36,13 +32,13 @@ def probe_for(train: Samples, modality: Modality, seed: int, say: Say) -> probes
     Raises:
         UserError: there are too few labels.
     """
-    x, targets = looked_at(train, modality, seed)
-    say(f"--probe: {len(x):,} labels of train are looked at, and never learned from")
-    return probes.Probe(x, targets)
+    labelled = looked_at(train, modality, seed)
+    say(f"--probe: {len(labelled.x):,} labels of train are looked at, and never learned from")
+    return probes.Probe(labelled)
 
 
-def looked_at(train: Samples, modality: Modality, seed: int) -> tuple[Tensor, NDArray[Any]]:
-    """At most a thousand labelled samples of `train`: compact `[N, ...]`, and targets `[N]`.
+def looked_at(train: Samples, modality: Modality, seed: int) -> probes.Labelled:
+    """At most a thousand labelled samples of `train`.
 
     Raises:
         UserError: there are too few labels.
@@ -56,4 +52,7 @@ def looked_at(train: Samples, modality: Modality, seed: int) -> tuple[Tensor, ND
     x, bad = modality.tensor(train.take(rows), on_bad="skip")
     good = np.setdiff1d(np.arange(len(rows)), bad)
     assert train.targets is not None  # has_label said so
-    return x[good], train.targets[rows[good]]
+    rows = rows[good]
+    groups = None if train.groups is None else train.groups[rows]
+    apart = groups is not None and len(np.unique(groups)) > 1
+    return probes.Labelled(x[good], train.targets[rows], groups if apart else None)
