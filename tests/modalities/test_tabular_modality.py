@@ -118,6 +118,32 @@ def test_a_column_that_is_lacking_or_of_another_kind_is_refused():
         table.tensor(Samples(np.ones((3, 4))))
 
 
+@pytest.mark.parametrize("words", [("true", "false"), ("True", "False"), ("y", "N")])
+def test_truths_are_the_same_values_in_whatever_case(words):
+    def rows(words):
+        return Samples(joined({"paid": texts([words[i % 2] for i in range(N)])}))
+
+    table = again(Table.fit(rows(words), TableConfig()))
+    for spelling in (str.lower, str.title, str.upper):
+        other = rows([spelling(word) for word in words])
+        assert torch.equal(table.tensor(other)[0], table.tensor(rows(words))[0])
+    mixed = texts([*words, words[0].swapcase(), words[1].swapcase(), "perhaps"])
+    assert table.tensor(Samples(joined({"paid": mixed})))[0].T.tolist() == [[3, 2, 3, 2, 1]]
+
+
+def test_truths_of_several_spellings_in_train_are_one_value_each():
+    paid = texts([("true", "False", "True", "false")[i % 4] for i in range(N)])
+    table = Table.fit(Samples(joined({"paid": paid})), TableConfig())
+    assert table.spec.cardinalities == (4,)
+    assert len(set(table.tensor(Samples(joined({"paid": paid})))[0][:4, 0].tolist())) == 2
+
+
+def test_letters_that_are_no_truths_keep_their_case():
+    base = texts([("a", "A", "c")[i % 3] for i in range(N)])
+    table = Table.fit(Samples(joined({"base": base})), TableConfig())
+    assert len(table.tensor(Samples(joined({"base": base})))[0].unique()) == 3
+
+
 def test_a_number_column_with_a_word_in_it_is_named_and_may_be_overruled():
     cells = texts([str(i % 50) for i in range(99)] + ["old"])
     train = Samples(joined({"age": cells}), names=[f"a.csv:{i + 2}" for i in range(100)])

@@ -38,6 +38,16 @@ def test_whole_numbers_are_the_classes_they_spell_where_train_has_leading_zeros(
         task.encode(np.array([9]), "test")
 
 
+@pytest.mark.parametrize("classes", [["true", "false"], ["True", "False"], [True, False]])
+@pytest.mark.parametrize("other", [["TRUE", "false"], ["True", "False"], [True, False]])
+def test_true_and_false_are_the_same_classes_in_whatever_case(classes, other):
+    task = built("classification", np.array(classes))
+    assert task.encode(np.array(other), "test").tolist() == [1, 0]
+    assert task.columns(torch.eye(2))["label"].tolist() == sorted(classes)
+    with pytest.raises(UserError, match="has the class 'maybe'"):
+        task.encode(np.array(["maybe"]), "test")
+
+
 @pytest.mark.parametrize("there", [[0, 1, 2, 3, 4], [1, 3], [2]])
 @pytest.mark.parametrize("answered", [[0, 1, 2, 3, 4], [0, 1], [4]])
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")

@@ -6,7 +6,7 @@ Meaning is inferred from the cells of train; `--set modality.types.NAME=KIND` ov
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -50,6 +50,12 @@ def infer(name: str, cells: NDArray[Any]) -> Meaning:
         if distinct == 1.0 or _named_as_identifier(name):
             return "identifier"
     return "category"
+
+
+def are_truths(values: Iterable[Any]) -> bool:
+    """Whether all values spell true or false in one way, in whatever case: `True`, `false`."""
+    folded = {str(v).lower() for v in values}
+    return bool(folded) and any(folded <= pair for pair in TRUTHS)
 
 
 def _of_numbers(name: str, there: NDArray[np.float64]) -> Meaning:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from headstart.data.cells import as_number, factorised, is_missing
-from headstart.data.columns import day_of
+from headstart.data.columns import are_truths, day_of
 from headstart.errors import UserError
 
 MISSING, UNSEEN, FIRST = 0, 1, 2  # codes of a category
@@ -88,18 +88,26 @@ class Number:
 
 
 class Category:
-    """A code a value; values that train has seldom share one with those it does not have."""
+    """A code a value; values that train has seldom share one with those it does not have.
+
+    True and false are what they are in whatever case: CSV files have `true` where frames have
+    `True`.
+    """
 
     def __init__(self, name: str, values: list[str], kind: str, *, numeric: bool) -> None:
         self.name, self.values, self.kind, self.numeric = name, values, kind, numeric
         self.edges: list[list[float]] = []
         self.cardinalities = [FIRST + len(values)]
         self._codes = {value: FIRST + i for i, value in enumerate(values)} | {"": MISSING}
+        folds = are_truths(values)
+        self._folded = {v.lower(): code for v, code in self._codes.items()} if folds else {}
 
     @classmethod
     def fit(cls, name: str, cells: Cells, kind: str, rare: int) -> Category:
         """rare: values that train has less often are rare."""
         values, codes = factorised(cells)
+        if kind == "boolean" and cells.dtype.kind == "O":
+            values, codes = _one_spelling(values, codes)
         counts = np.bincount(codes, minlength=len(values))
         kept = [str(v) for v, n in zip(values, counts, strict=True) if v and n >= rare]
         return cls(name, kept, kind, numeric=cells.dtype.kind == "f")
@@ -127,8 +135,23 @@ class Category:
                 "Is it the column it is called after?",
             )
         distinct, where = factorised(cells)
-        codes = np.array([self._codes.get(str(v), UNSEEN) for v in distinct], np.int64)
+        codes = np.array([self._code(str(v)) for v in distinct], np.int64)
         return codes[where][:, None]
+
+    def _code(self, value: str) -> int:
+        code = self._codes.get(value)
+        return self._folded.get(value.lower(), UNSEEN) if code is None else code
+
+
+def _one_spelling(
+    values: NDArray[Any], codes: NDArray[np.int64]
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Distinct truths and numbers of them, those in another case counted with the first."""
+    if not are_truths(v for v in values if v):
+        return values, codes
+    spelt: dict[str, int] = {}
+    first = np.array([spelt.setdefault(str(v).lower(), i) for i, v in enumerate(values)])
+    return values, first[codes]
 
 
 class Date:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from headstart.data.columns import are_truths
 from headstart.errors import UserError, unknown
 from headstart.settings import Settings, setting
 from headstart.tasks.balance import class_weights, log_shares
@@ -109,8 +110,12 @@ class Classification(Task):
         number: dict[Any, int] = {name: i for i, name in enumerate(self.classes)}
         if targets.dtype.kind in "iu" and isinstance(self.classes[0], str):
             targets = targets.astype(str)  # where train has 007 beside 7, and here there is no 007
+        names = targets.tolist()
+        if are_truths(self.classes):  # `true` in one file is `True` in another
+            number = {str(name).lower(): i for name, i in number.items()} | number
+            names = [name if name in number else str(name).lower() for name in names]
         try:
-            return torch.tensor([number[name] for name in targets.tolist()], dtype=torch.long)
+            return torch.tensor([number[name] for name in names], dtype=torch.long)
         except KeyError as error:
             raise UserError(
                 f"the {what} split has the class {error.args[0]!r}, which the labels learned from"
