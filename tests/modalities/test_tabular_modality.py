@@ -118,6 +118,15 @@ def test_a_column_that_is_lacking_or_of_another_kind_is_refused():
         table.tensor(Samples(np.ones((3, 4))))
 
 
+def test_numbers_among_the_words_of_a_category_may_come_alone():
+    size = texts([("1", "2", "1-2", "3+")[i % 4] for i in range(N)])
+    table = again(Table.fit(Samples(joined({"size": size})), TableConfig()))
+    alone = Samples(joined({"size": np.array([2.0, 7.0, np.nan, 1.0])}))
+    assert table.tensor(alone)[0].T.tolist() == [[4, 1, 0, 2]]
+    with pytest.raises(UserError, match="column 'size' holds numbers"):
+        table.tensor(Samples(joined({"size": np.array([7.0, np.nan])})))
+
+
 @pytest.mark.parametrize("words", [("true", "false"), ("True", "False"), ("y", "N")])
 def test_truths_are_the_same_values_in_whatever_case(words):
     def rows(words):

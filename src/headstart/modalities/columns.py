@@ -126,16 +126,17 @@ class Category:
         """`[N, 1]`.
 
         Raises:
-            UserError: train has words, and these are all numbers.
+            UserError: train has words, and these are all numbers that it does not have.
         """
-        if cells.dtype.kind == "f" and not self.numeric and not bool(np.isnan(cells).all()):
+        distinct, where = factorised(cells)
+        codes = np.array([self._code(str(v)) for v in distinct], np.int64)
+        strange = UNSEEN in codes and not (codes >= FIRST).any()
+        if strange and cells.dtype.kind == "f" and not self.numeric:
             raise UserError(
                 f"column '{self.name}' holds numbers; in train it has words:"
                 f" {', '.join(self.values[:5])}.",
                 "Is it the column it is called after?",
             )
-        distinct, where = factorised(cells)
-        codes = np.array([self._code(str(v)) for v in distinct], np.int64)
         return codes[where][:, None]
 
     def _code(self, value: str) -> int:
