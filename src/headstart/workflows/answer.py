@@ -191,7 +191,10 @@ def write_embeddings(path: Path, answers: Answers) -> None:
             if path.suffix == ".npy":
                 np.save(file, matrix)
             else:
-                arrays: dict[str, Any] = {"name": np.array(answers.names), **answers.columns}
+                columns = {"name": np.array(answers.names), **answers.columns}
+                # Objects would be pickled, which nobody should have to load.
+                texts = {n: v.astype(str) for n, v in columns.items() if v.dtype.kind == "O"}
+                arrays: dict[str, Any] = {**columns, **texts}
                 np.savez(file, **arrays)
 
     write_with(path, write)
