@@ -210,7 +210,7 @@ def check_embedding_path(path: Path) -> None:
 
 def _as_text(values: NDArray[Any]) -> list[str]:
     if values.dtype.kind == "f":
-        return [f"{value:.6g}" for value in values]
+        return [f"{value:.9g}" for value in values]  # as many digits as tell float32s apart
     return [str(value) for value in values]
 
 
