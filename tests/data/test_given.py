@@ -51,15 +51,18 @@ def test_a_frame_of_texts(tmp_path):
         run.evaluate()
 
 
-def test_a_frame_that_lists_pictures(tmp_path, pictures, monkeypatch):
+@pytest.mark.parametrize("named", ["file", "path"])
+@pytest.mark.parametrize("told", [["file_column"], []])
+def test_a_frame_that_lists_pictures(tmp_path, pictures, monkeypatch, named, told):
     pandas = pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     for i in range(40):
         pictures[i]["image"].save(f"{i}.png")
     frame = pandas.DataFrame(
-        {"file": [f"{i}.png" for i in range(40)], "odd": [i % 2 for i in range(40)]}
+        {named: [f"{i}.png" for i in range(40)], "odd": [i % 2 for i in range(40)]}
     )
-    run = hs.finetune(frame, file_column="file", target="odd", steps=1, out="run")
+    told = dict.fromkeys(told, named)
+    run = hs.finetune(frame, target="odd", steps=1, out="run", **told)
     assert run.result["labels"] == 32
     assert len(run.predict(frame)["label"]) == 40
 

@@ -16,6 +16,7 @@ from typing import Any
 from headstart.data.frames import as_table, is_frame, library_of
 from headstart.data.held import IN_MEMORY
 from headstart.data.manifest import SPLIT_NAMES
+from headstart.data.table_files import names_files
 from headstart.errors import UserError
 
 
@@ -33,7 +34,8 @@ def describe(thing: Any) -> str:
 def on_disk(thing: Any, file_column: str | None = None) -> Iterator[tuple[str, dict[str, str]]]:
     """The path of what is given, and of its further splits by name, while it is needed.
 
-    file_column: of a frame, names of files, relative to the working folder.
+    file_column: of a frame, names of files; None leaves it to the columns' names. Names are
+        relative to the working folder.
 
     Raises:
         UserError: it cannot be written as a table, or it has no train split.
@@ -58,15 +60,25 @@ def _write_frame(frame: Any, path: Path, file_column: str | None) -> None:
     from pyarrow import parquet
 
     table = as_table(frame)
-    if file_column in table.column_names:
-        names = [
-            None if n is None else str(Path(n).absolute()) for n in table[file_column].to_pylist()
-        ]
-        table = table.set_column(table.column_names.index(file_column), file_column, [names])
+    for i, name in enumerate(table.column_names):
+        cells = table.column(i)
+        lists = name == file_column
+        if file_column is None and len(cells):
+            lists = names_files(name, str(cells[0].as_py() or ""), Path())
+        if lists:
+            table = table.set_column(i, name, [_absolute(cells.to_pylist())])
     try:
         parquet.write_table(table, path)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"the frame cannot be written as a table: {error}.") from error
+
+
+def _absolute(names: list[Any]) -> list[str | None]:
+    """Names of files in the working folder, from wherever they are read; None where there is none.
+
+    The frame itself is written down in another folder.
+    """
+    return [None if n in (None, "") else str(Path(str(n)).absolute()) for n in names]
 
 
 def _write_splits(thing: Any, folder: Path) -> dict[str, str]:

@@ -69,14 +69,17 @@ def read_frame(path: Path) -> Frame:
 def lists_files(path: Path) -> bool:
     """Whether a table lists files: a column called so, or one that may be and names a picture."""
     header, first = next(_peek(path), ([], []))
-    for name, cell in zip(header, first, strict=False):
-        if name.lower() not in FILE_COLUMNS or not cell:
-            continue
-        if name.lower() in CERTAIN:
-            return True
-        if Path(cell).suffix.lower() in EXTENSIONS or (path.parent / cell).is_file():
-            return True
-    return False
+    named = zip(header, first, strict=False)
+    return any(names_files(name, cell, path.parent) for name, cell in named)
+
+
+def names_files(column: str, cell: str, folder: Path) -> bool:
+    """Whether a column lists files of a folder, by what it is called and its first cell."""
+    if column.lower() not in FILE_COLUMNS or not cell:
+        return False
+    if column.lower() in CERTAIN or Path(cell).suffix.lower() in EXTENSIONS:
+        return True
+    return (folder / cell).is_file()
 
 
 def _peek(path: Path) -> Iterator[tuple[list[str], list[str]]]:
