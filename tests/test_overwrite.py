@@ -91,6 +91,26 @@ def test_what_goes_well_replaces_it(finished, tmp_path):
     assert not (tmp_path / "r" / "notes.txt").exists()
 
 
+def test_a_resumed_run_is_made_longer_and_not_shorter(tmp_path, capsys):
+    rows = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,label", *rows]) + "\n")
+    out = tmp_path / "r"
+    command = ["pretrain", str(tmp_path / "t.csv"), "--target", "label", "--objective", "denoising",
+               "--backbone", "tabm", "--batch-size", "8", "--out", str(out), "--no-report",
+               "--quiet", "--resume"]  # fmt: skip
+    assert main([*command, "--steps", "6"]) == 0
+    before = contents(out)
+    for shorter in (["--steps", "5"], ["--epochs", "1"], ["--minutes", "0.00001"]):
+        assert main([*command, *shorter]) == 2
+        error = capsys.readouterr().err
+        assert f"--resume continues {out}, which has" in error
+        assert "Ask for more" in error
+        assert contents(out) == before
+    assert main([*command, "--steps", "6"]) == 0
+    assert main([*command, "--steps", "8"]) == 0
+    assert json.loads((out / "result.json").read_text())["steps"] == 8
+
+
 def test_a_demo_replaces_no_run_of_another_kind(finished, tmp_path):
     table, _ = finished
     given = {"objective": "denoising", "backbone": {"name": "tabm", "width": 8}}

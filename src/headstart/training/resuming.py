@@ -44,6 +44,35 @@ def restore(engine: Engine) -> None:
     folder.truncate_progress(engine.at.step)
 
 
+def check_length(engine: Engine) -> None:
+    """Before anything is written of a run that goes on for another duration than it had.
+
+    Raises:
+        UserError: it has been trained for longer already.
+    """
+    folder = engine.folder
+    if folder is None or not folder.checkpoint_files():
+        return
+    if engine.planned is not None:
+        step = int(folder.checkpoint_files()[0].stem.removeprefix("step-"))
+        shorter, done = engine.planned.total < step, f"taken {step:,} steps"
+    else:
+        trained = max((line["seconds"] for line in folder.read_progress()), default=0.0)
+        shorter = trained > 0 and trained >= _seconds(engine)
+        done = f"been trained for {trained / 60:.2g} minutes"
+    if shorter:
+        raise UserError(
+            f"--resume continues {folder.path}, which has {done} already; {engine.length()} would"
+            " be less, and what was learned is not taken back.",
+            "Ask for more to train it longer, repeat the first command, or choose another --out.",
+        )
+
+
+def _seconds(engine: Engine) -> float:
+    """What a duration in minutes leaves for training in all."""
+    return engine.overhead.seconds(engine.duration.amount, engine.overhead.begun)
+
+
 def _extended(engine: Engine, asked: Plan | None) -> Plan | None:
     """The plan of a run whose duration was changed.
 
@@ -54,7 +83,7 @@ def _extended(engine: Engine, asked: Plan | None) -> Plan | None:
     if at.step == 0 or before is None:
         return asked
     if asked is None:
-        seconds = engine.overhead.seconds(engine.duration.amount, engine.overhead.begun)
+        seconds = _seconds(engine)
         engine.pace.step = at.seconds / at.step
         asked = timed.fitting(engine, max(0.0, seconds - at.seconds), seconds)
     if asked.total == before.total:

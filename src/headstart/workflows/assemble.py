@@ -26,6 +26,8 @@ from headstart.settings import Duration, Faults, as_plain, resolve
 from headstart.settings.files import to_yaml
 from headstart.tables import Table
 from headstart.training.config import TrainingConfig
+from headstart.training.engine import Engine
+from headstart.training.resuming import check_length
 from headstart.types import Spec
 from headstart.workflows.config import DataConfig
 
@@ -233,9 +235,16 @@ def load_backbone(raw: dict[str, Any], spec: Spec) -> Backbone:
 
 
 def begin(
-    folder: RunFolder, plain: dict[str, Any], preprocessing: dict[str, Any], *, resume: bool
+    folder: RunFolder,
+    plain: dict[str, Any],
+    preprocessing: dict[str, Any],
+    engine: Engine,
+    *,
+    resume: bool,
 ) -> None:
     """Write what a run is about before it starts; on resume, refuse settings that differ.
+
+    engine: what is to train it; a run that is resumed may be made longer, not shorter.
 
     What can be wrong with settings and data has been found by now: from here on a run that is to
     be overwritten is lost.
@@ -244,6 +253,9 @@ def begin(
         _refuse_changes(folder, plain)
         if folder.preprocessing.exists():  # a kill may have come before it was written
             _refuse_other_memory(folder, preprocessing)
+        before = folder.read_config().get("training", {}).get("duration")
+        if before != plain["training"]["duration"]:
+            check_length(engine)
     folder.begin()
     write_text(folder.config, to_yaml(plain))
     folder.write_preprocessing(preprocessing)

@@ -248,7 +248,7 @@ def _engine(parts: _Parts, lesson: _Lesson, supply: Supply, job: Job, *, batch_s
 
 def _begin(parts: _Parts, lesson: _Lesson, supply: Supply, engine: Engine, job: Job) -> None:
     """Write what the run is about, and say what the user should know of it."""
-    job.begin(parts.plain(), parts.preprocessing(lesson.state))
+    job.begin(parts.plain(), parts.preprocessing(lesson.state), engine)
     why = [parts.why] if parts.why else []
     job.note(*parts.dataset.notes, *why, *parts.modality.notes, *lesson.kept.notes, *supply.notes)
     if parts.start.hand_over is not None:

@@ -76,9 +76,11 @@ class Job:
             overhead=replace(self.overhead, scored=scored),
         )
 
-    def begin(self, settings: dict[str, Any], preprocessing: dict[str, Any]) -> None:
+    def begin(
+        self, settings: dict[str, Any], preprocessing: dict[str, Any], engine: Engine
+    ) -> None:
         """See `assemble.begin`."""
-        assemble.begin(self.folder, settings, preprocessing, resume=self.resume)
+        assemble.begin(self.folder, settings, preprocessing, engine, resume=self.resume)
 
     def note(self, *notes: str) -> None:
         """Say what the result keeps under `notes`."""

@@ -126,7 +126,7 @@ def pretrain(
 
 def _begin(parts: _Parts, supply: Supply, engine: Engine, job: Job) -> None:
     """Write what the run is about, and say what the user should know of it."""
-    job.begin(parts.plain(), parts.fitted.state())
+    job.begin(parts.plain(), parts.fitted.state(), engine)
     if parts.found is not None:
         bakeoff.save(job.folder, parts.found)
     job.note(*parts.dataset.notes, *parts.fitted.notes, *supply.notes)
