@@ -78,6 +78,14 @@ def test_set_reaches_any_setting():
         layered(None, None, {"seed": 1}, ["seed.deep=2"])
 
 
+def test_a_flag_of_one_label_budget_wins_over_a_file_with_the_other(tmp_path):
+    file = tmp_path / "few.yaml"
+    file.write_text("labels: 40\nseed: 3\n", encoding="utf-8")
+    raw = layered(None, file, {"labels_per_class": 5}, None)
+    assert raw == {"seed": 3, "labels_per_class": 5}
+    assert layered(None, file, {"seed": 4}, None) == {"labels": 40, "seed": 4}
+
+
 def test_flat_names_find_their_place():
     assert nest(FinetuneConfig, {"lr": 0.1, "labels": 5, "target": "y"}) == {
         "training": {"lr": 0.1},

@@ -205,6 +205,19 @@ def test_what_a_finetuning_would_set_apart_is_not_chosen(tmp_path, capsys, encod
     assert sorted(names) == sorted(learned.name(i) for i in range(len(learned)))
 
 
+def test_a_list_says_the_whole_next_command_and_refuses_flags_of_the_page(
+    tmp_path, capsys, encoder_run
+):
+    path = tmp_path / "new rows.npz"
+    np.savez(path, x=load_digits().images[:100].astype(np.uint8) * 16, kind=np.full(100, -1))
+    out = tmp_path / "chosen.csv"
+    label = ["label", str(encoder_run.path), str(path), "--count", "3", "--out", str(out)]
+    assert main([*label, "--steps", "9"]) == 2
+    assert "--steps 9 goes with --page" in capsys.readouterr().err
+    assert main([*label, "--target", "kind"]) == 0
+    assert f"finetune '{path}' --target kind --from {encoder_run.path}" in capsys.readouterr().err
+
+
 def test_from_python(tmp_path, encoder_run):
     out = tmp_path / "these.csv"
     names = hs.label(encoder_run, "digits", count=12, out=out, rule="far")

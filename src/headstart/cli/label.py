@@ -8,15 +8,20 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 from headstart.cli.ask import writable
 from headstart.cli.flags import add_flags, chosen
 from headstart.cli.output import print_json
 from headstart.errors import UserError
+from headstart.study.commands import data_flags
 from headstart.study.labelling import table
 from headstart.training.display import speaker
 from headstart.workflows.config import DataConfig
 from headstart.workflows.request import config_of
+
+PORT = 8765
+OF_PAGE = ("port", "classes", "steps")
 
 
 def add_label_flags(parser: argparse.ArgumentParser) -> None:
@@ -41,9 +46,7 @@ def add_label_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", metavar="NAME", help="default: auto")
     page = parser.add_argument_group("labelling on a page of this machine")
     page.add_argument("--page", action="store_true", help="label by keyboard in a browser")
-    page.add_argument(
-        "--port", type=int, default=8765, metavar="N", help="0 for any (default: 8765)"
-    )
+    page.add_argument("--port", type=int, metavar="N", help=f"0 for any (default: {PORT})")
     page.add_argument("--classes", metavar="A,B,C", help="names to choose from; more can be added")
     page.add_argument("--steps", type=int, metavar="N", help="length of each fine-tuning")
     add_flags(parser, DataConfig)
@@ -61,6 +64,9 @@ def label(options: Namespace) -> None:
 def _list(options: Namespace) -> None:
     if options.count is None:
         raise UserError("say how many samples to choose: --count N.")
+    for name in OF_PAGE:
+        if (value := getattr(options, name)) is not None:
+            raise UserError(f"--{name} {value} goes with --page: leave it out, or add --page.")
     from headstart.study.labelling.choose import choose_labels, vacant, write_list
     from headstart.workflows.loaded import load_run
 
@@ -78,9 +84,10 @@ def _list(options: Namespace) -> None:
         return
     print(f"{len(names):,} samples to label: {out}")
     joined = "" if known is None else f"add the rows of {known} to it, "
+    read = " ".join([quote(options.data), *data_flags(data)])
     say(
-        f"next: fill in its column 'label', {joined}then headstart finetune {options.data}"
-        f" --from {options.path} --labels-from {out} --out MODEL"
+        f"next: fill in its column 'label', {joined}then headstart finetune {read}"
+        f" --from {quote(options.path)} --labels-from {quote(str(out))} --out MODEL"
     )
 
 
@@ -106,7 +113,10 @@ def _serve(options: Namespace) -> None:
         options.device,
     )
     session = Session(Path(options.out), plan, say=speaker(quiet=options.quiet))
-    with _alone(Path(options.out)), Server(session, options.port) as server:
+    with (
+        _alone(Path(options.out)),
+        Server(session, PORT if options.port is None else options.port) as server,
+    ):
         print(f"open {server.address} (Ctrl-C ends it; labels are saved as they are given)")
         sys.stdout.flush()
         try:

@@ -13,6 +13,7 @@ from headstart.settings import Duration, Faults, Settings, merge, resolve, set_p
 from headstart.settings.files import parse_value, read_preset, read_yaml
 
 C = TypeVar("C", bound=Settings)
+BUDGETS = ("labels", "labels_per_class")  # one question, asked in two ways
 # What has a flag of components, whose settings are not known before the component is.
 OF_COMPONENTS = {"activation": "backbone.activation", "size": "modality.size"}
 
@@ -49,7 +50,10 @@ def layered(
     Raises:
         UserError: there is no such preset or file, or a `NAME=VALUE` is not one.
     """
-    raw = merge(read_preset(preset) if preset else {}, read_yaml(file) if file else {}, flags)
+    below = merge(read_preset(preset) if preset else {}, read_yaml(file) if file else {})
+    if any(flags.get(name) is not None for name in BUDGETS):  # another way to say the same
+        below = {name: value for name, value in below.items() if name not in BUDGETS}
+    raw = merge(below, flags)
     if isinstance(sets, Mapping):
         for name, value in sets.items():
             set_path(raw, name, value)
