@@ -360,13 +360,14 @@ def test_the_scripts_tables_are_the_modalitys():
     work = np.array([["office", "field", ""][i % 3] for i in range(60)], dtype=object)
     size = np.repeat([1.0, 2.0, 3.0], 20)
     code = np.array([["007", "7", "1e3"][i % 3] for i in range(60)], dtype=object)
-    cells = joined({"age": age, "work": work, "size": size, "code": code})
+    fit = np.array([["true", "false"][i % 2] for i in range(60)], dtype=object)
+    cells = joined({"age": age, "work": work, "size": size, "code": code, "fit": fit})
     modality = Table.fit(Samples(cells), TableConfig(types={"size": "category"}))
     model = _script()
     model.about = {"preprocessing": modality.state()}
     rows = [
-        {"age": "" if np.isnan(a) else repr(float(a)), "work": w, "size": s, "code": c}
-        for a, w, s, c in zip(age, work, size, code, strict=True)
+        {"age": "" if np.isnan(a) else repr(float(a)), "work": w, "size": s, "code": c, "fit": f}
+        for a, w, s, c, f in zip(age, work, size, code, fit == "true", strict=True)
     ]
     rows += [{"age": "400", "work": "abroad", "size": "7"}, {"age": "-3", "work": None, "size": 2}]
     rows += [{"age": word, "work": word, "size": "1"} for word in sorted(MISSING)]  # as CSV has it
@@ -375,6 +376,7 @@ def test_the_scripts_tables_are_the_modalitys():
         "work": np.append(work, ["abroad", "", *[""] * len(MISSING)]),
         "size": np.append(size, [7, 2, *[1.0] * len(MISSING)]),
         "code": np.append(code, [""] * (2 + len(MISSING))),
+        "fit": np.append(fit, [""] * (2 + len(MISSING))),
     })  # fmt: skip
     assert np.allclose(model.table(rows), modality.tensor(Samples(more))[0], atol=1e-6)
 

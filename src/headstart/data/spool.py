@@ -29,6 +29,7 @@ from headstart.data.files import Files, Places
 
 FREE_SHARE = 0.25  # of the free disk that one spool may take
 UNUSED_DAYS = 30
+FORMAT = 1  # to be raised whenever a decoder of `decoding` gives other numbers than before
 
 
 class Spool:
@@ -118,7 +119,8 @@ def open_spool(files: Files, decoding: Decoding) -> Spool | None:
     """The spool of a source, shared by all its splits and all runs; None where there is no room."""
     import PIL
 
-    recipe = json.dumps([decoding.function, decoding.options, decoding.dtype, PIL.__version__])
+    made_by = [FORMAT, PIL.__version__]
+    recipe = json.dumps([decoding.function, decoding.options, decoding.dtype, *made_by])
     folder = place("decoded", files.where.stamp, recipe)
     if folder is None:
         return None

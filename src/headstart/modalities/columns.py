@@ -99,7 +99,7 @@ class Category:
         self.edges: list[list[float]] = []
         self.cardinalities = [FIRST + len(values)]
         self._codes = {value: FIRST + i for i, value in enumerate(values)} | {"": MISSING}
-        folds = are_truths(values)
+        folds = kind == "boolean"
         self._folded = {v.lower(): code for v, code in self._codes.items()} if folds else {}
 
     @classmethod

@@ -117,6 +117,10 @@ class Model:
             if column["kind"] in ("category", "boolean"):
                 known = {value: 2 + i for i, value in enumerate(column["values"])} | {"": 0}
                 called = [_called(c) if column["numeric"] else c for c in cells]
+                if column["kind"] == "boolean":  # true is True
+                    folded = {value.lower(): code for value, code in known.items()}
+                    called = [c if c in known else c.lower() for c in called]
+                    known = folded | known
                 codes.append([known.get(c, 1) for c in called])
                 continue
             if column["kind"] != "number":
