@@ -68,6 +68,16 @@ def test_later_layers_win_and_a_renamed_component_starts_afresh():
     assert merge(below, {"objective": {"mask": 0.1}})["objective"]["noise"] == 0.5
 
 
+@pytest.mark.parametrize("name", ["labels", "labels_per_class", "labels_from"])
+@pytest.mark.parametrize("below", ["labels: 40", "labels_per_class: 4", "labels_from: a.csv"])
+def test_a_flag_of_labels_replaces_whatever_a_file_says_of_them(tmp_path, name, below):
+    file = tmp_path / "config.yaml"
+    file.write_text(below + "\n")
+    said = {way: value for way, value in layered(None, file, {name: 5}, []).items() if value}
+    assert said == {name: 5}
+    assert list(layered(None, file, {"seed": 1}, [])) == [below.split(":")[0], "seed"]
+
+
 def test_set_reaches_any_setting():
     raw = layered(None, None, {"seed": 1}, ["training.ema=0.99", "training.lr=1e-3"])
     config = config_of(FinetuneConfig, raw)
@@ -76,14 +86,6 @@ def test_set_reaches_any_setting():
         layered(None, None, {}, ["training.ema"])
     with pytest.raises(UserError, match="a value, not a group"):
         layered(None, None, {"seed": 1}, ["seed.deep=2"])
-
-
-def test_a_flag_of_one_label_budget_wins_over_a_file_with_the_other(tmp_path):
-    file = tmp_path / "few.yaml"
-    file.write_text("labels: 40\nseed: 3\n", encoding="utf-8")
-    raw = layered(None, file, {"labels_per_class": 5}, None)
-    assert raw == {"seed": 3, "labels_per_class": 5}
-    assert layered(None, file, {"seed": 4}, None) == {"labels": 40, "seed": 4}
 
 
 def test_flat_names_find_their_place():

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -205,19 +206,6 @@ def test_what_a_finetuning_would_set_apart_is_not_chosen(tmp_path, capsys, encod
     assert sorted(names) == sorted(learned.name(i) for i in range(len(learned)))
 
 
-def test_a_list_says_the_whole_next_command_and_refuses_flags_of_the_page(
-    tmp_path, capsys, encoder_run
-):
-    path = tmp_path / "new rows.npz"
-    np.savez(path, x=load_digits().images[:100].astype(np.uint8) * 16, kind=np.full(100, -1))
-    out = tmp_path / "chosen.csv"
-    label = ["label", str(encoder_run.path), str(path), "--count", "3", "--out", str(out)]
-    assert main([*label, "--steps", "9"]) == 2
-    assert "--steps 9 goes with --page" in capsys.readouterr().err
-    assert main([*label, "--target", "kind"]) == 0
-    assert f"finetune '{path}' --target kind --from {encoder_run.path}" in capsys.readouterr().err
-
-
 def test_from_python(tmp_path, encoder_run):
     out = tmp_path / "these.csv"
     names = hs.label(encoder_run, "digits", count=12, out=out, rule="far")
@@ -231,10 +219,29 @@ def test_from_python(tmp_path, encoder_run):
         hs.label(encoder_run, "digits", count=10_000)
 
 
+@pytest.mark.parametrize("told", [["--target", "the kind"], []])
+def test_the_command_that_it_names_next_is_one_that_runs(tmp_path, capsys, told):
+    data, out, model = (str(tmp_path / n) for n in ("my table.csv", "my labels.csv", "m"))
+    rows = [f"{i % 7},{i % 5},{i % 3},{'ab'[i % 2]}" for i in range(60)]
+    (tmp_path / "my table.csv").write_text("\n".join(["x,y,z,the kind", *rows]) + "\n")
+    hs.pretrain(data, target="the kind", objective="denoising", out=model, steps=1, report=False)
+    capsys.readouterr()
+    assert main(["label", model, data, *told, "--count", "20", "--out", out]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    command = shlex.split(said.partition("then headstart ")[2])
+    assert command[-2:] == ["--out", "MODEL"]
+    assert command[2:4] == ["--target", "the kind"]
+    command[-1] = str(tmp_path / "tuned")
+    assert main([*command, "--steps", "1", "--no-report", "--quiet"]) == 0
+
+
 def test_mistakes_of_the_command_are_named(tmp_path, capsys, encoder_run):
     run, out = str(encoder_run.path), str(tmp_path / "x.csv")
     for arguments, message in (
         (["label", run, "digits", "--out", out], "--count N"),
+        (["label", run, "digits", "--count", "5", "--steps", "9", "--classes", "a,b", "--out", out],
+         "only a page has --classes, --steps"),
+        (["label", run, "digits", "--count", "5", "--port", "0", "--out", out], "Add --page"),
         (["label", run, "digits", "--count", "0", "--out", out], "at least 1"),
         (["label", run, "digits", "--count", "99999", "--out", out], "train has"),
         (["label", run, "digits", "--count", "5", "--rule", "coverin", "--out", out], "covering"),

@@ -7,8 +7,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from headstart.cli.ask import writable
 from headstart.cli.flags import add_flags, chosen
@@ -20,8 +22,10 @@ from headstart.training.display import speaker
 from headstart.workflows.config import DataConfig
 from headstart.workflows.request import config_of
 
-PORT = 8765
-OF_PAGE = ("port", "classes", "steps")
+if TYPE_CHECKING:
+    from headstart.workflows.loaded import LoadedRun
+
+PORT = 8765  # of the page, unless another is asked for
 
 
 def add_label_flags(parser: argparse.ArgumentParser) -> None:
@@ -62,11 +66,12 @@ def label(options: Namespace) -> None:
 
 
 def _list(options: Namespace) -> None:
+    given = [name for name in ("port", "classes", "steps") if getattr(options, name) is not None]
+    if given:
+        flags = ", ".join(f"--{name}" for name in given)
+        raise UserError(f"only a page has {flags}.", "Add --page, or leave them out.")
     if options.count is None:
         raise UserError("say how many samples to choose: --count N.")
-    for name in OF_PAGE:
-        if (value := getattr(options, name)) is not None:
-            raise UserError(f"--{name} {value} goes with --page: leave it out, or add --page.")
     from headstart.study.labelling.choose import choose_labels, vacant, write_list
     from headstart.workflows.loaded import load_run
 
@@ -74,8 +79,9 @@ def _list(options: Namespace) -> None:
     say = speaker(quiet=options.quiet)
     data = config_of(DataConfig, {**chosen(options, DataConfig), "path": options.data})
     known = Path(options.known) if options.known else None
+    run = load_run(options.path, options.device)
     names = choose_labels(
-        load_run(options.path, options.device), data, options.count,
+        run, data, options.count,
         rule=options.rule, known=known, seed=options.seed, say=say,
     )  # fmt: skip
     write_list(out, names)
@@ -84,11 +90,20 @@ def _list(options: Namespace) -> None:
         return
     print(f"{len(names):,} samples to label: {out}")
     joined = "" if known is None else f"add the rows of {known} to it, "
-    read = " ".join([quote(options.data), *data_flags(data)])
+    read = " ".join([quote(options.data), *data_flags(_as_read(run, data))])
     say(
         f"next: fill in its column 'label', {joined}then headstart finetune {read}"
         f" --from {quote(options.path)} --labels-from {quote(str(out))} --out MODEL"
     )
+
+
+def _as_read(run: LoadedRun, data: DataConfig) -> DataConfig:
+    """Data with what was said of them when the run learned from them, if it did."""
+    from headstart.workflows.answer import is_own, own_data
+
+    if not is_own(run, data.path):
+        return data
+    return replace(own_data(run), **{name: v for name, v in vars(data).items() if v is not None})
 
 
 def _serve(options: Namespace) -> None:
@@ -112,11 +127,9 @@ def _serve(options: Namespace) -> None:
         options.seed,
         options.device,
     )
+    port = PORT if options.port is None else options.port
     session = Session(Path(options.out), plan, say=speaker(quiet=options.quiet))
-    with (
-        _alone(Path(options.out)),
-        Server(session, PORT if options.port is None else options.port) as server,
-    ):
+    with _alone(Path(options.out)), Server(session, port) as server:
         print(f"open {server.address} (Ctrl-C ends it; labels are saved as they are given)")
         sys.stdout.flush()
         try:

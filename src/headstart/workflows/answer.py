@@ -227,6 +227,12 @@ def own_data(run: LoadedRun) -> DataConfig:
     return origin.learned_from(run.config, run.result)
 
 
+def is_own(run: LoadedRun, path: str) -> bool:
+    """Whether a path or name is of what the run learned from."""
+    own = own_data(run).path
+    return path == own or Path(path).expanduser().resolve() == Path(own).expanduser().resolve()
+
+
 def _opened(run: LoadedRun, data: DataConfig, *, judged: bool) -> tuple[Dataset, bool]:
     """As `open_for`, and whether these are the samples the run learned from, cut as it cut them.
 
@@ -235,7 +241,7 @@ def _opened(run: LoadedRun, data: DataConfig, *, judged: bool) -> tuple[Dataset,
     learned = own_data(run)
     if run.modality.state()["modality"] == "series":  # which a modality's name may have said
         learned = replace(learned, kind="series")
-    if own := _same(data.path, learned.path):
+    if own := is_own(run, data.path):
         given = {name: value for name, value in vars(data).items() if value is not None}
         if data.layout == "auto":
             given["layout"] = learned.layout
@@ -315,10 +321,6 @@ def _flattered(run: LoadedRun, samples: Samples, what: str) -> str | None:
     )
 
 
-def _same(one: str, other: str) -> bool:
-    return one == other or Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
-
-
 def _asked(
     run: LoadedRun,
     inputs: str | Path | Sequence[str | Path] | NDArray[Any],
@@ -332,7 +334,7 @@ def _asked(
     """
     own: Kind = run.modality.state()["modality"]
     named = isinstance(inputs, str | Path)
-    if split is not None and named and _same(str(inputs), own_data(run).path):
+    if split is not None and named and is_own(run, str(inputs)):
         # A split that the run made has to be made again.
         splits = open_for(run, config_of(DataConfig, {"path": str(inputs)})).splits
         if split in splits:

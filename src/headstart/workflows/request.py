@@ -13,9 +13,10 @@ from headstart.settings import Duration, Faults, Settings, merge, resolve, set_p
 from headstart.settings.files import parse_value, read_preset, read_yaml
 
 C = TypeVar("C", bound=Settings)
-BUDGETS = ("labels", "labels_per_class")  # one question, asked in two ways
 # What has a flag of components, whose settings are not known before the component is.
 OF_COMPONENTS = {"activation": "backbone.activation", "size": "modality.size"}
+# Ways to say which labels are used, of which there can be one.
+BUDGETS = ("labels", "labels_per_class", "labels_from")
 
 
 def durations(epochs: float | None, steps: float | None, minutes: float | None) -> Duration | None:
@@ -45,15 +46,17 @@ def layered(
 ) -> dict[str, Any]:
     """Settings laid over one another: preset, then file, then flags, then `sets`.
 
+    A flag that says which labels are used replaces whatever way to say so lies below it.
+
     sets: `NAME=VALUE` as they are typed, or values by dotted name.
 
     Raises:
         UserError: there is no such preset or file, or a `NAME=VALUE` is not one.
     """
     below = merge(read_preset(preset) if preset else {}, read_yaml(file) if file else {})
-    if any(flags.get(name) is not None for name in BUDGETS):  # another way to say the same
-        below = {name: value for name, value in below.items() if name not in BUDGETS}
-    raw = merge(below, flags)
+    budgeted = any(flags.get(name) is not None for name in BUDGETS)
+    replaced = {name: None for name in BUDGETS if budgeted and below.get(name) is not None}
+    raw = merge(below, replaced, flags)
     if isinstance(sets, Mapping):
         for name, value in sets.items():
             set_path(raw, name, value)
