@@ -108,7 +108,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     run = load_run(options.run)
     data = config_of(DataConfig, {"path": options.data})
-    dataset = to_label(run, data)
+    dataset, _ = to_label(run, data)
     pool = pool_of(run, dataset, data, most=HELD_OUT + 2 * size)
     found = choices(pool, options.rules, options.labels, seeds, size)
     mean = {r: np.mean([found[r, s][1] for s in range(seeds)]) for r in [*options.rules, BALANCED]}

@@ -192,6 +192,12 @@ def test_the_test_split_that_a_run_made_can_be_asked_about(model_run):
     assert (said["label"].astype(int) == target).mean() == pytest.approx(made["accuracy"])
 
 
+def test_a_split_that_is_not_there_is_named_with_those_that_are(model_run):
+    with pytest.raises(hs.UserError, match="no split 'validation'") as error:
+        model_run.predict("digits", split="validation")
+    assert error.value.hints == ("It has: train, test.",)
+
+
 def test_new_tables_may_call_their_columns_otherwise(tmp_path):
     texts = [f"{word} film" for word in ("good", "bad") for _ in range(10)]
     labels = ["yes"] * 10 + ["no"] * 10
@@ -210,6 +216,8 @@ def test_new_tables_may_call_their_columns_otherwise(tmp_path):
     assert run.embed(path, text_column="review").shape[0] == 2
     with pytest.raises(hs.UserError, match="--text-column"):
         run.predict(path)
+    with pytest.raises(hs.UserError, match="--text-column review does not apply to samples"):
+        run.predict(["good film"], text_column="review")
     with pytest.raises(hs.UserError, match="Did you mean text_column"):
         run.predict(path, text_colum="review")
     frame = pytest.importorskip("pandas").read_csv(path)

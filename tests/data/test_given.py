@@ -100,3 +100,13 @@ def test_what_is_no_data_is_not_taken_for_it():
     assert not given.is_given("photos/")
     assert not given.is_given(np.zeros((2, 2)))
     assert not given.is_given(torch.zeros(2, 2))
+
+
+def test_a_column_of_texts_may_be_called_as_files_are(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(
+        {"path": ["good film " * 40, "bad film " * 40] * 10, "file": ["yes", "no"] * 10}
+    )
+    run = hs.finetune(frame, text_column="path", target="file", out=tmp_path / "run", **SMALL)
+    assert set(run.predict(frame)["label"]) <= {"yes", "no"}
+    assert run.evaluate(frame.assign(split="test"))["n"] == 20

@@ -194,11 +194,15 @@ def test_channels_are_found_by_their_names_whatever_their_order():
     for one in (series, again):
         found, _ = one.tensor(Samples(more, channels=["knee", "arm", "hip"]))
         assert torch.equal(found, wanted)
-    with pytest.raises(UserError, match="no channel 'hip', which train has; they have knee, arm"):
+    with pytest.raises(
+        UserError, match="no channel 'hip', which was learned from; they have knee, arm"
+    ):
         series.tensor(Samples(x, channels=["knee", "arm"]))
 
 
-def test_one_channel_may_be_called_anything():
+def test_channels_of_another_make_stand_in_their_places():
     x, _ = waves(varying=False)
-    series = Series.fit(Samples(x[:, :1], channels=["t"]), SeriesConfig())
-    assert len(series.tensor(Samples(x[:, :1], channels=["v"]))[0]) == len(x)
+    series = Series.fit(Samples(x, channels=["hip", "knee"]), SeriesConfig())
+    wanted, _ = series.tensor(Samples(x))
+    found, _ = series.tensor(Samples(x, channels=["left", "right"]))
+    assert torch.equal(found, wanted)

@@ -24,6 +24,11 @@ def test_whatever_was_said_of_the_data_is_said_again():
     assert config_of(DataConfig, {**read, "path": "my data"}) == data
 
 
+def test_what_has_no_flag_is_said_by_set():
+    data = config_of(DataConfig, {"path": "x", "split_seed": 7, "layout": "channels-last"})
+    assert data_flags(data) == ["--set data.layout=channels-last", "--set data.split_seed=7"]
+
+
 def test_a_comparison_is_repeated_by_its_command():
     asked = {
         "data": SAID, "labels": [10, "all"], "objectives": ["vicreg"], "baselines": [],

@@ -220,11 +220,19 @@ def test_from_python(tmp_path, encoder_run):
 
 
 @pytest.mark.parametrize("told", [["--target", "the kind"], []])
-def test_the_command_that_it_names_next_is_one_that_runs(tmp_path, capsys, told):
+@pytest.mark.parametrize("own", [True, False])
+def test_the_command_that_it_names_next_is_one_that_runs(tmp_path, capsys, told, own):
     data, out, model = (str(tmp_path / n) for n in ("my table.csv", "my labels.csv", "m"))
     rows = [f"{i % 7},{i % 5},{i % 3},{'ab'[i % 2]}" for i in range(60)]
     (tmp_path / "my table.csv").write_text("\n".join(["x,y,z,the kind", *rows]) + "\n")
-    hs.pretrain(data, target="the kind", objective="denoising", out=model, steps=1, report=False)
+    hs.pretrain(
+        data, target="the kind", objective="denoising", out=model, steps=1, report=False,
+        set={"data.split_seed": 7},
+    )  # fmt: skip
+    if not own:
+        others = [f"{i % 6},{i % 5},{i % 4},{'aab'[i % 3]}" for i in range(70)]
+        data = str(tmp_path / "others.csv")
+        (tmp_path / "others.csv").write_text("\n".join(["x,y,z,the kind", *others]) + "\n")
     capsys.readouterr()
     assert main(["label", model, data, *told, "--count", "20", "--out", out]) == 0
     said = " ".join(capsys.readouterr().err.split())

@@ -149,3 +149,8 @@ def test_a_probe_is_told_nothing_of_the_groups_it_answers_for():
     said = np.random.default_rng(0).permutation(40)[who] % 2
     assert cross_validated(z, Labelled(z, said), 0) > 0.95
     assert cross_validated(z, Labelled(z, said, who), 0) < 0.65
+
+
+def test_where_each_group_is_of_one_class_a_probe_answers_the_others_class():
+    z, classes = torch.randn(60, 4), np.repeat(["a", "b"], 30)
+    assert cross_validated(z, Labelled(z, classes, classes), 0) == 0.0

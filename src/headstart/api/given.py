@@ -16,7 +16,7 @@ from headstart.data.dataset import Dataset
 from headstart.data.held import IN_MEMORY
 from headstart.errors import UserError, unknown
 from headstart.runs.folder import RunFolder
-from headstart.settings import merge
+from headstart.settings import as_plain, merge
 from headstart.workflows.config import COLUMNS, DataConfig, FinetuneConfig, PretrainConfig
 from headstart.workflows.request import durations, nest
 
@@ -72,8 +72,7 @@ def path_only(data: Data, command: str) -> str:
     if _is_path(data):
         return os.fspath(data)
     raise UserError(
-        f"{command} reads data from disk, again and again: give a path or a name, not"
-        f" {name_of(data)}.",
+        f"{command} reads data from disk: give a path or a name, not {name_of(data)}.",
         "Write arrays with numpy.savez (x=, y=), a frame with its to_parquet.",
     )
 
@@ -99,18 +98,25 @@ def opened(
 
 
 @contextmanager
-def in_memory(data: Data, config: DataConfig) -> Iterator[Dataset]:
-    """What is given in memory as a data set with the splits it has, for as long as that."""
+def in_memory(data: Data, config: DataConfig, *, to_learn: bool = True) -> Iterator[Dataset]:
+    """What is given in memory as a data set with the splits it has, for as long as that.
+
+    to_learn: train must be among them.
+    """
     name = name_of(data)
+    from headstart.data.sources import check_to_learn, refuse
+
     if given.is_given(data):
         from headstart.workflows.assemble import open_source
 
-        with given.on_disk(data, config.file_column) as (path, splits):
+        with given.on_disk(data, as_plain(config)) as (path, splits):
             named: dict[str, Any] = {"path": path, **splits}
-            yield replace(open_source(replace(config, **named)), source=name)
+            found = open_source(replace(config, **named), to_learn=False)
+            found = replace(found, source=name)
+            if to_learn:
+                check_to_learn(found)
+            yield found
         return
-    from headstart.data.sources import refuse
-
     refuse(name.removesuffix(IN_MEMORY), **{n: getattr(config, n) for n in OF_SOURCES})
     yield held.dataset_of(data, kind=config.kind, layout=config.layout)
 
@@ -134,7 +140,7 @@ def asked(inputs: Inputs, config: dict[str, Any], columns: Mapping[str, str]) ->
     if not given.is_given(inputs) or config.get("modality", {}).get("name") == "table":
         yield held.plain(inputs)
         return
-    with given.on_disk(inputs, told.get("file_column")) as (path, _):
+    with given.on_disk(inputs, told) as (path, _):
         yield path
 
 

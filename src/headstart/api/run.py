@@ -89,7 +89,7 @@ class Run:
             known |= {name: getattr(learned, name) for name in OF_FRAMES}
             known["kind"] = "series" if kind == "series" else None
         config = config_of(DataConfig, {**known, **raw})
-        with in_memory(data, config) as dataset:
+        with in_memory(data, config, to_learn=False) as dataset:
             return answer.evaluate(self._loaded, config, dataset=dataset, **asked)
 
     def predict(

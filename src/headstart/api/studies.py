@@ -219,7 +219,7 @@ def label(
     place = None if out is None else vacant(Path(out))
     raw = {**nest(DataConfig, settings), "path": path_only(data, "label")}
     config = config_of(DataConfig, raw)
-    names = choose_labels(
+    names, _ = choose_labels(
         load_run(_place(run), device), config, count, rule=rule, known=path_of(known), seed=seed
     )
     if place is not None:

@@ -7,10 +7,8 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
 
 from headstart.cli.ask import writable
 from headstart.cli.flags import add_flags, chosen
@@ -21,9 +19,6 @@ from headstart.study.labelling import table
 from headstart.training.display import speaker
 from headstart.workflows.config import DataConfig
 from headstart.workflows.request import config_of
-
-if TYPE_CHECKING:
-    from headstart.workflows.loaded import LoadedRun
 
 PORT = 8765  # of the page, unless another is asked for
 
@@ -79,9 +74,8 @@ def _list(options: Namespace) -> None:
     say = speaker(quiet=options.quiet)
     data = config_of(DataConfig, {**chosen(options, DataConfig), "path": options.data})
     known = Path(options.known) if options.known else None
-    run = load_run(options.path, options.device)
-    names = choose_labels(
-        run, data, options.count,
+    names, read = choose_labels(
+        load_run(options.path, options.device), data, options.count,
         rule=options.rule, known=known, seed=options.seed, say=say,
     )  # fmt: skip
     write_list(out, names)
@@ -90,20 +84,11 @@ def _list(options: Namespace) -> None:
         return
     print(f"{len(names):,} samples to label: {out}")
     joined = "" if known is None else f"add the rows of {known} to it, "
-    read = " ".join([quote(options.data), *data_flags(_as_read(run, data))])
+    flags = " ".join([quote(options.data), *data_flags(read)])
     say(
-        f"next: fill in its column 'label', {joined}then headstart finetune {read}"
+        f"next: fill in its column 'label', {joined}then headstart finetune {flags}"
         f" --from {quote(options.path)} --labels-from {quote(str(out))} --out MODEL"
     )
-
-
-def _as_read(run: LoadedRun, data: DataConfig) -> DataConfig:
-    """Data with what was said of them when the run learned from them, if it did."""
-    from headstart.workflows.answer import is_own, own_data
-
-    if not is_own(run, data.path):
-        return data
-    return replace(own_data(run), **{name: v for name, v in vars(data).items() if v is not None})
 
 
 def _serve(options: Namespace) -> None:

@@ -162,7 +162,9 @@ def _named(parser: Parser, flag: str, table: Iterable[str]) -> None:
 def _answering(parser: Parser, data: str) -> None:
     parser.add_argument("path", metavar="RUN", help="folder of a finished run")
     parser.add_argument("data", metavar=data, nargs="?" if data == "DATA" else None)
-    parser.add_argument("--split", metavar="NAME", help="default: test where there is one")
+    parser.add_argument(
+        "--split", metavar="NAME", help="default: test, else train, else validation"
+    )
     parser.add_argument("--device", default="auto", metavar="NAME", help="default: auto")
 
 

@@ -8,14 +8,14 @@ of columns, missing labels and splits, holds for them too.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from headstart.data.frames import as_table, is_frame, library_of
 from headstart.data.held import IN_MEMORY
-from headstart.data.manifest import SPLIT_NAMES
+from headstart.data.manifest import SPLIT_NAMES, usual_file_columns
 from headstart.data.table_files import names_files
 from headstart.errors import UserError
 
@@ -31,20 +31,20 @@ def describe(thing: Any) -> str:
 
 
 @contextmanager
-def on_disk(thing: Any, file_column: str | None = None) -> Iterator[tuple[str, dict[str, str]]]:
+def on_disk(thing: Any, read: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
     """The path of what is given, and of its further splits by name, while it is needed.
 
-    file_column: of a frame, names of files; None leaves it to the columns' names. Names are
-        relative to the working folder.
+    read: how it is read, as in the group `data` of config.yaml. Names of files that a frame lists
+        are relative to the working folder.
 
     Raises:
-        UserError: it cannot be written as a table, or it has no train split.
+        UserError: it cannot be written as a table, or a data set has no train split.
     """
     with tempfile.TemporaryDirectory(prefix="headstart-") as place:
         folder = Path(place)
         if library_of(thing) != "datasets":
             path = folder / "frame.parquet"
-            _write_frame(thing, path, file_column)
+            _write_frame(thing, path, read)
             yield str(path), {}
         elif _has_pictures(thing):
             with _no_bars():
@@ -55,22 +55,34 @@ def on_disk(thing: Any, file_column: str | None = None) -> Iterator[tuple[str, d
             yield paths.pop("train"), paths
 
 
-def _write_frame(frame: Any, path: Path, file_column: str | None) -> None:
+def _write_frame(frame: Any, path: Path, read: Mapping[str, Any]) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
     table = as_table(frame)
-    for i, name in enumerate(table.column_names):
-        cells = table.column(i)
-        lists = name == file_column
-        if file_column is None and len(cells):
-            lists = names_files(name, str(cells[0].as_py() or ""), Path())
-        if lists:
-            table = table.set_column(i, name, [_absolute(cells.to_pylist())])
+    column = _file_column(table, read)
+    if column in table.column_names:
+        names = _absolute(table[column].to_pylist())
+        table = table.set_column(table.column_names.index(column), column, [names])
     try:
         parquet.write_table(table, path)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"the frame cannot be written as a table: {error}.") from error
+
+
+def _file_column(table: Any, read: Mapping[str, Any]) -> str | None:
+    """The column that names files, where the table is one that lists files."""
+    asked: str | None = read.get("file_column")
+    of_others = (read.get(name) for name in ("text_column", "series_column", "time_column"))
+    if asked is not None or any(of_others) or read.get("kind") not in (None, "image", "audio"):
+        return asked
+    for name in usual_file_columns(table.column_names):
+        first = table[name][0].as_py() if len(table) else None
+        if name not in (read.get("target"), read.get("group")) and names_files(
+            name, str(first or ""), Path()
+        ):
+            return name
+    return None
 
 
 def _absolute(names: list[Any]) -> list[str | None]:

@@ -195,7 +195,7 @@ def _choose(
             chosen[split] = prefix
     if not chosen:
         raise UserError(
-            f"{path} has no train-images file; its files begin with {', '.join(pairs)}.",
+            f"{path} has no images of any split; its files begin with {', '.join(pairs)}.",
             "Say which to train on with --train.",
         )
     return {split: chosen[split] for split in SPLITS if split in chosen}, notes

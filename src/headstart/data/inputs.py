@@ -58,7 +58,7 @@ def open_inputs(
     target: str | None = learned.get("target")
     layout: Layout = learned.get("layout") or "auto"
     if is_frame(inputs):
-        return _of_split(from_frame(inputs, target, features), split), "table"
+        return of_split(from_frame(inputs, target, features), split), "table"
     if isinstance(inputs, np.ndarray) and kind == "series":
         return Samples(as_series(inputs, "the input", layout=layout)), "series"
     if isinstance(inputs, np.ndarray):
@@ -68,7 +68,7 @@ def open_inputs(
         return files_named(list(inputs)), kind if kind == "audio" else "image"
     path = Path(inputs)
     if features and path.suffix.lower() in TABLES and path.is_file():
-        return _of_split(read_tables({"train": path}, target, features), split), "table"
+        return of_split(read_tables({"train": path}, target, features), split), "table"
     for one, suffixes in ALONE.items():
         if path.suffix.lower() in suffixes and not path.is_dir():
             return files_named([path]), one
@@ -88,7 +88,7 @@ def open_inputs(
     )
     wanted = (target, None) if tabular else (None, target)
     dataset = _opened(open_with, dict.fromkeys((*wanted, NO_TARGET)))
-    return _of_split(dataset, split), dataset.kind
+    return of_split(dataset, split), dataset.kind
 
 
 def _opened(open_with: Callable[..., Dataset], targets: Iterable[str | None]) -> Dataset:
@@ -100,7 +100,7 @@ def _opened(open_with: Callable[..., Dataset], targets: Iterable[str | None]) ->
     return open_with(target=last)
 
 
-def _of_split(dataset: Dataset, split: str | None) -> Samples:
+def of_split(dataset: Dataset, split: str | None) -> Samples:
     """The samples of one split, by default of the usual one."""
     name = split or dataset.usual_split
     if name not in dataset.splits:

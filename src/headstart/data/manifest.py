@@ -8,7 +8,7 @@ photos/001.jpg,beagle,train
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -146,15 +146,18 @@ def _file_column(table: Csv, asked: str | None) -> str:
         raise UserError(
             f"{table.path} has no column '{asked}' of file names.", f"{hint}Its columns: {listing}."
         )
-    for wanted in FILE_COLUMNS:
-        for name in table.columns:
-            if name.lower() == wanted:
-                return name
+    for name in usual_file_columns(table.columns):
+        return name
     raise UserError(
         f"{table.path} has no column of file names ({', '.join(FILE_COLUMNS)}): tables of columns"
         " are not supported yet.",
         f"If one of its columns names picture files, say which with --file-column: {listing}.",
     )
+
+
+def usual_file_columns(columns: Sequence[str]) -> list[str]:
+    """Those that are called as columns of file names are, the likeliest first."""
+    return [name for wanted in FILE_COLUMNS for name in columns if name.lower() == wanted]
 
 
 def splits_of(table: Csv, column: str) -> list[str]:

@@ -175,7 +175,7 @@ def _roles(
     listing = ", ".join(keys) or "none"
     if not inputs:
         raise UserError(
-            f"{path} has no inputs to train on; its arrays: {listing}.",
+            f"{path} has no arrays of inputs; its arrays: {listing}.",
             f"Call them x, or x_train and x_test (or {', '.join(INPUTS[1:])} likewise).",
         )
     if target and not targets:

@@ -67,12 +67,20 @@ def open_dataset(
     named = {split: value for split, value in given.items() if value is not None}
     columns = _Columns(file_column, text_column, series_column, time_column, group, kind, layout)
     dataset = replace(_read(source, target, named, columns), source=source)
-    if to_learn and "train" not in dataset.splits:
+    if to_learn:
+        check_to_learn(dataset)
+    return dataset
+
+
+def check_to_learn(dataset: Dataset) -> None:
+    """Raises:
+    UserError: a data set has no samples of train.
+    """
+    if "train" not in dataset.splits:
         raise UserError(
-            f"{source} has samples of {', '.join(dataset.splits)} only, none to train on.",
+            f"{dataset.source} has samples of {', '.join(dataset.splits)} only, none to train on.",
             "Say what to train on with --train.",
         )
-    return dataset
 
 
 def _read(source: str, target: str | None, named: dict[str, str], columns: _Columns) -> Dataset:

@@ -79,7 +79,10 @@ def names_files(column: str, cell: str, folder: Path) -> bool:
         return False
     if column.lower() in CERTAIN or Path(cell).suffix.lower() in EXTENSIONS:
         return True
-    return (folder / cell).is_file()
+    try:
+        return (folder / cell).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a NUL in it
+        return False
 
 
 def _peek(path: Path) -> Iterator[tuple[list[str], list[str]]]:

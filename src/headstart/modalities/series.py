@@ -203,20 +203,25 @@ class Series:
         return torch.from_numpy(out), short
 
     def _in_order(self, x: NDArray[np.float32], names: Sequence[str] | None) -> NDArray[np.float32]:
-        """The channels of train, found by name where both have several of them, and in its order.
+        """The channels of train, found by name, and in its order.
+
+        Where no name is the same, channels of as many others stand in their places: sensors of
+        another make.
 
         Raises:
-            UserError: one of them is missing.
+            UserError: some of them are there, and others are missing.
         """
         wanted = self.channels
-        if wanted is None or names is None or len(wanted) == len(names) == 1:
+        if wanted is None or names is None:
+            return x
+        if len(wanted) == len(names) and not set(wanted) & set(names):
             return x
         missing = [name for name in wanted if name not in names]
         if missing:
             raise UserError(
-                f"these series have no channel '{missing[0]}', which train has; they have"
+                f"these series have no channel '{missing[0]}', which was learned from; they have"
                 f" {', '.join(names)}.",
-                "Name the channels as in what the run learned from; their order does not matter.",
+                "Name the channels as they were then; their order does not matter.",
             )
         index = [list(names).index(name) for name in wanted]
         return x if index == list(range(x.shape[1])) else x[:, index]

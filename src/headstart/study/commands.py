@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 
+from headstart.data.csvs import NO_TARGET
 from headstart.workflows.config import DataConfig
 
 
@@ -13,6 +14,10 @@ def data_flags(data: DataConfig) -> list[str]:
     flags = []
     for field in dataclasses.fields(data):
         value = getattr(data, field.name)
-        if field.metadata["flag"] != "" and value != field.default:
-            flags.append(f"--{field.name.replace('_', '-')} {shlex.quote(str(value))}")
+        if field.name == "path" or value in (field.default, NO_TARGET):
+            continue
+        said = shlex.quote(str(value))
+        flagless = field.metadata["flag"] == ""
+        named = f"--set data.{field.name}=" if flagless else f"--{field.name.replace('_', '-')} "
+        flags.append(named + said)
     return flags

@@ -110,10 +110,11 @@ def cross_validated(z: Tensor, labelled: Labelled, seed: int) -> float:
     """Accuracy, or R² of fractions, of a linear probe on labels that it was not fitted on.
 
     z: of `labelled`, `[N, D]`. Each label is told from the others' folds, of which there are no
-    more than the rarest class has labels, or than there are groups.
+    more than the rarest class has labels, or than there are groups. Where the others are all of
+    one class, that one is answered.
     """
+    from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.model_selection import cross_val_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -124,9 +125,14 @@ def cross_validated(z: Tensor, labelled: Labelled, seed: int) -> float:
     most = len(x) if groups is None else len(np.unique(groups))
     count = min(FOLDS, most, fewest if fewest >= 2 else most)
     cut = splits.folds(count, targets if classes else None, groups, size=len(x), seed=seed)
-    probe = LogisticRegression(C=0.1, max_iter=2_000) if classes else Ridge(alpha=10.0)
-    model = make_pipeline(StandardScaler(), probe)
-    return float(cross_val_score(model, x, targets, cv=cut).mean())
+    scores = []
+    for kept, held in cut:
+        probe: Any = LogisticRegression(C=0.1, max_iter=2_000) if classes else Ridge(alpha=10.0)
+        if classes and len(np.unique(targets[kept])) < 2:
+            probe = DummyClassifier()
+        model = make_pipeline(StandardScaler(), probe).fit(x[kept], targets[kept])
+        scores.append(model.score(x[held], targets[held]))
+    return float(np.mean(scores))
 
 
 def ridge(z: Tensor, y: Tensor, new: Tensor) -> Tensor:

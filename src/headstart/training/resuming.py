@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headstart import collectives
 from headstart.errors import UserError
+from headstart.settings import Duration
 from headstart.training import checkpoints, timed
 from headstart.training.checkpointing import give
 from headstart.training.plan import Plan
@@ -44,28 +45,40 @@ def restore(engine: Engine) -> None:
     folder.truncate_progress(engine.at.step)
 
 
-def check_length(engine: Engine) -> None:
-    """Before anything is written of a run that goes on for another duration than it had.
+def check_length(engine: Engine, before: str | None) -> None:
+    """Before anything is written of a run that goes on: it may become longer, and not shorter.
+
+    before: the duration that it had, as config.yaml says it. The first process decides for all.
 
     Raises:
         UserError: it has been trained for longer already.
     """
-    folder = engine.folder
-    if folder is None or not folder.checkpoint_files():
-        return
-    if engine.planned is not None:
-        step = int(folder.checkpoint_files()[0].stem.removeprefix("step-"))
-        shorter, done = engine.planned.total < step, f"taken {step:,} steps"
-    else:
-        trained = max((line["seconds"] for line in folder.read_progress()), default=0.0)
-        shorter = trained > 0 and trained >= _seconds(engine)
-        done = f"been trained for {trained / 60:.2g} minutes"
-    if shorter:
+    done = collectives.from_first(_too_long(engine, before) if collectives.rank() == 0 else None)
+    if done is not None:
         raise UserError(
-            f"--resume continues {folder.path}, which has {done} already; {engine.length()} would"
-            " be less, and what was learned is not taken back.",
+            f"--resume continues {done} already; {engine.length()} would be less, and what was"
+            " learned is not taken back.",
             "Ask for more to train it longer, repeat the first command, or choose another --out.",
         )
+
+
+def _too_long(engine: Engine, before: str | None) -> str | None:
+    """What a run has done that is more than it is asked for now; None if it has not."""
+    folder = engine.folder
+    if folder is None or before in (None, str(engine.duration)) or not folder.checkpoint_files():
+        return None
+    if engine.planned is not None:
+        step = int(folder.checkpoint_files()[0].stem.removeprefix("step-"))
+        shorter = engine.planned.total < step
+        return f"{folder.path}, which has taken {step:,} steps" if shorter else None
+    was = Duration.parse(before)
+    less = was.unit == engine.duration.unit and engine.duration.amount < was.amount
+    if less and folder.result.exists():
+        return f"{folder.path}, which has been trained for {before}"
+    trained = max((line["seconds"] for line in folder.read_progress()), default=0.0)
+    if 0 < trained >= _seconds(engine):
+        return f"{folder.path}, which has learned for {trained / 60:.2g} minutes, reading apart,"
+    return None
 
 
 def _seconds(engine: Engine) -> float:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from headstart.data.csvs import NO_TARGET, TargetError
 from headstart.data.dataset import Dataset, Kind, Samples
-from headstart.data.inputs import open_inputs
-from headstart.data.sources import FILES, is_plain
+from headstart.data.inputs import of_split, open_inputs
+from headstart.data.records import SUFFIXES
+from headstart.data.sources import FILES, is_plain, refuse
 from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.modalities.base import Modality
@@ -70,7 +71,7 @@ def evaluate(
     """
     _check_copies(run, copies)
     if dataset is None:
-        dataset, own = _opened(run, data, judged=run.task is not None)
+        dataset, own, _ = opened(run, data, judged=run.task is not None)
     else:
         _check_kind(run, dataset.kind, dataset.source)
         cut = _cut_as_learned(run, dataset)
@@ -209,9 +210,20 @@ def check_embedding_path(path: Path) -> None:
 
 
 def _as_text(values: NDArray[Any]) -> list[str]:
-    if values.dtype.kind == "f":
-        return [f"{value:.9g}" for value in values]  # as many digits as tell float32s apart
+    """Of numbers the fewest digits that tell them from all others of their type."""
     return [str(value) for value in values]
+
+
+class Opened(NamedTuple):
+    """A data set that a run is asked about.
+
+    own: whether these are the samples that it learned from, cut as it cut them.
+    read: how they were read, what nobody said as the run's were.
+    """
+
+    dataset: Dataset
+    own: bool
+    read: DataConfig
 
 
 def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
@@ -219,7 +231,7 @@ def open_for(run: LoadedRun, data: DataConfig) -> Dataset:
 
     Its splits are as the run made them, if it is what the run learned from.
     """
-    return _opened(run, data, judged=False)[0]
+    return opened(run, data).dataset
 
 
 def own_data(run: LoadedRun) -> DataConfig:
@@ -233,8 +245,8 @@ def is_own(run: LoadedRun, path: str) -> bool:
     return path == own or Path(path).expanduser().resolve() == Path(own).expanduser().resolve()
 
 
-def _opened(run: LoadedRun, data: DataConfig, *, judged: bool) -> tuple[Dataset, bool]:
-    """As `open_for`, and whether these are the samples the run learned from, cut as it cut them.
+def opened(run: LoadedRun, data: DataConfig, *, judged: bool = False) -> Opened:
+    """As `open_for`, and what is to be known of it.
 
     judged: whether answers are to be compared with targets, which must be there then.
     """
@@ -242,18 +254,19 @@ def _opened(run: LoadedRun, data: DataConfig, *, judged: bool) -> tuple[Dataset,
     if run.modality.state()["modality"] == "series":  # which a modality's name may have said
         learned = replace(learned, kind="series")
     if own := is_own(run, data.path):
-        given = {name: value for name, value in vars(data).items() if value is not None}
-        if data.layout == "auto":
-            given["layout"] = learned.layout
+        usual = {"layout": "auto", "on_bad": "fail"}
+        given = {n: v for n, v in vars(data).items() if v is not None and v != usual.get(n)}
         # The split that was made then is made again, whatever seed the question comes with.
-        same = {**vars(learned), **given, "split_seed": learned.split_seed}
-        dataset = assemble.open_data(DataConfig(**same), labels=run.task is not None)
+        read = replace(learned, **{**given, "split_seed": learned.split_seed})
+        dataset = assemble.open_data(read, labels=run.task is not None)
     else:
-        dataset = _other(_as_learned(data, learned), data, judged=judged)
+        dataset, read = _other(_as_learned(data, learned), data, judged=judged)
         cut = _cut_as_learned(run, dataset)
         dataset, own = cut or dataset, cut is not None
+        if own:
+            read = replace(read, split_seed=learned.split_seed)
     _check_kind(run, dataset.kind, data.path)
-    return dataset, own
+    return Opened(dataset, own, read)
 
 
 def _as_learned(data: DataConfig, learned: DataConfig) -> DataConfig:
@@ -274,8 +287,8 @@ def _as_learned(data: DataConfig, learned: DataConfig) -> DataConfig:
     return replace(data, **unsaid)
 
 
-def _other(data: DataConfig, asked: DataConfig, *, judged: bool) -> Dataset:
-    """Data that a run did not learn from.
+def _other(data: DataConfig, asked: DataConfig, *, judged: bool) -> tuple[Dataset, DataConfig]:
+    """Data that a run did not learn from, and how they were read in the end.
 
     They need not tell what belongs together, nor targets where nothing is judged by them, unless
     somebody asked for it.
@@ -284,15 +297,16 @@ def _other(data: DataConfig, asked: DataConfig, *, judged: bool) -> Dataset:
     spare = [n for n in spare if getattr(asked, n) is None and getattr(data, n) is not None]
     for name in spare:
         try:
-            return assemble.open_source(data, to_learn=False)
+            return assemble.open_source(data, to_learn=False), data
         except UserError:  # of something else it is raised again
             data = replace(data, **{name: None})  # type: ignore[arg-type]
     try:
-        return assemble.open_source(data, to_learn=False)
+        return assemble.open_source(data, to_learn=False), data
     except TargetError:  # several columns could be the target, as in `data.inputs`
         if judged or asked.target is not None:
             raise
-        return assemble.open_source(replace(data, target=NO_TARGET), to_learn=False)
+        data = replace(data, target=NO_TARGET)
+        return assemble.open_source(data, to_learn=False), data
 
 
 def _cut_as_learned(run: LoadedRun, dataset: Dataset) -> Dataset | None:
@@ -333,18 +347,28 @@ def _asked(
         UserError: they cannot be found, or are of another kind than what the run learned from.
     """
     own: Kind = run.modality.state()["modality"]
-    named = isinstance(inputs, str | Path)
-    if split is not None and named and is_own(run, str(inputs)):
-        # A split that the run made has to be made again.
-        splits = open_for(run, config_of(DataConfig, {"path": str(inputs)})).splits
-        if split in splits:
-            return splits[split]
+    features = origin.columns_of(run.modality)
+    named = str(inputs) if isinstance(inputs, str | Path) else None
+    if features or named is None or Path(named).suffix.lower() not in SUFFIXES:
+        refuse(named or "samples in memory", **columns)
+    if split is not None and named is not None and is_own(run, named):
+        made = _made(run, config_of(DataConfig, {"path": named, **columns}))
+        if made is not None:
+            return of_split(made, split)
     learned = {**run.config.get("data", {}), **columns}
-    samples, kind = open_inputs(
-        inputs, split, own, learned, features=origin.columns_of(run.modality)
-    )
-    _check_kind(run, kind, str(inputs) if named else "the input")
+    samples, kind = open_inputs(inputs, split, own, learned, features=features)
+    _check_kind(run, kind, named or "the input")
     return samples
+
+
+def _made(run: LoadedRun, data: DataConfig) -> Dataset | None:
+    """What a run learned from in the splits that it made; None where that cannot be read as then:
+    it may have lost its targets, which nobody asks for.
+    """
+    try:
+        return open_for(run, data)
+    except UserError:
+        return None
 
 
 def _said(

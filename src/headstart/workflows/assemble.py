@@ -253,9 +253,7 @@ def begin(
         _refuse_changes(folder, plain)
         if folder.preprocessing.exists():  # a kill may have come before it was written
             _refuse_other_memory(folder, preprocessing)
-        before = folder.read_config().get("training", {}).get("duration")
-        if before != plain["training"]["duration"]:
-            check_length(engine)
+        check_length(engine, folder.read_config().get("training", {}).get("duration"))
     folder.begin()
     write_text(folder.config, to_yaml(plain))
     folder.write_preprocessing(preprocessing)

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from headstart.data import label_file
 from headstart.data.dataset import Dataset, Samples
+from headstart.data.sources import check_to_learn
 from headstart.data.splits import ensure_test
 from headstart.errors import UserError
 from headstart.runs.atomic import write_text
@@ -21,7 +23,7 @@ from headstart.study.labelling import table
 from headstart.study.labelling.space import Space
 from headstart.tasks.classification import Classification
 from headstart.tasks.spreading import whitened
-from headstart.workflows.answer import open_for
+from headstart.workflows.answer import opened
 from headstart.workflows.assemble import Say
 from headstart.workflows.config import DataConfig
 from headstart.workflows.loaded import CHUNK, LoadedRun
@@ -66,18 +68,19 @@ class Pool:
         return work(self.space(known, seed), count)
 
 
-def to_label(run: LoadedRun, data: DataConfig) -> Dataset:
-    """The data as those see it who choose labels: without the test split that they have, or that
-    a fine-tuning on them sets apart.
+def to_label(run: LoadedRun, data: DataConfig) -> tuple[Dataset, DataConfig]:
+    """The data as those see it who choose labels, and how they are to be read by who learns them.
+
+    The test split is left out: their own, or the one that a fine-tuning on them sets apart.
 
     Raises:
         UserError: they do not suit the run, have nothing to train on, or are too few.
     """
-    dataset = open_for(run, data)
-    if "train" not in dataset.splits:
-        raise UserError(f"{data.path} has no train split: labels are given to what is trained on.")
-    dataset = ensure_test(dataset, data.split_seed)
-    return replace(dataset, splits={n: s for n, s in dataset.splits.items() if n != "test"})
+    dataset, _, read = opened(run, data)
+    check_to_learn(dataset)
+    whole = ensure_test(dataset, read.split_seed)
+    left = {name: samples for name, samples in whole.splits.items() if name != "test"}
+    return replace(whole, splits=left), read
 
 
 def pool_of(
@@ -117,6 +120,16 @@ def pool_of(
     return Pool(samples, torch.cat(features), said, len(train), classes)
 
 
+class Chosen(NamedTuple):
+    """Names of samples, in the order in which they are to be labelled.
+
+    read: how the data are to be read by who learns the labels.
+    """
+
+    names: list[str]
+    read: DataConfig
+
+
 def choose_labels(
     run: LoadedRun,
     data: DataConfig,
@@ -127,8 +140,8 @@ def choose_labels(
     most: int = MOST,
     seed: int = 0,
     say: Say = lambda _: None,
-) -> list[str]:
-    """Names of the samples of train to label next, in that order.
+) -> Chosen:
+    """The samples of train to label next.
 
     known: a labels file of those that are labelled already: they are not chosen again, and what
         lies near them is as good as labelled.
@@ -140,7 +153,7 @@ def choose_labels(
         table.load(rule)
     if count < 1:
         raise UserError(f"--count must be at least 1, not {count}.")
-    dataset = to_label(run, data)
+    dataset, read = to_label(run, data)
     done = list(label_file.read(known)) if known is not None else []
     left = len(dataset.train) - len(done)
     if count > left:
@@ -148,7 +161,7 @@ def choose_labels(
     pool = pool_of(
         run, dataset, data, known=done, most=max(most, count + len(done)), seed=seed, say=say
     )
-    return [pool.names[i] for i in pool.choose(rule, count, done, seed)]
+    return Chosen([pool.names[i] for i in pool.choose(rule, count, done, seed)], read)
 
 
 def vacant(path: Path) -> Path:

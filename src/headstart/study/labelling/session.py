@@ -66,7 +66,8 @@ class Session:
         if plan.rule != AUTO:
             table.load(plan.rule)
         run = load_run(plan.run, plan.device)
-        self.dataset: Dataset = to_label(run, plan.data)
+        self.dataset: Dataset
+        self.dataset, self._read = to_label(run, plan.data)
         self.notebook = Notebook(folder)
         self.classes = self._classes()
         self._lock = threading.RLock()
@@ -124,7 +125,7 @@ class Session:
         return pool_of(
             run,
             self.dataset,
-            self.plan.data,
+            self._read,
             known=self.notebook.seen,
             most=self.plan.most,
             seed=self.plan.seed,
@@ -255,7 +256,7 @@ class Session:
         training = config.training
         if self.plan.steps is not None:
             training = replace(training, duration=Duration(self.plan.steps, "steps"))
-        config = replace(config, data=self.plan.data, training=training)
+        config = replace(config, data=self._read, training=training)
         with RunFolder.create(path, resume=False, overwrite=True) as folder:
             result = finetune(config, folder, dataset=self.dataset, say=self._say)
         pool = self._pool(load_run(path, self.plan.device))
