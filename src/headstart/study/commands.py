@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shlex
 
-from headstart.data.csvs import NO_TARGET
 from headstart.workflows.config import DataConfig
 
 
@@ -14,7 +13,7 @@ def data_flags(data: DataConfig) -> list[str]:
     flags = []
     for field in dataclasses.fields(data):
         value = getattr(data, field.name)
-        if field.name == "path" or value in (field.default, NO_TARGET):
+        if field.name == "path" or value in (field.default, ""):  # no target is looked at
             continue
         said = shlex.quote(str(value))
         flagless = field.metadata["flag"] == ""
