@@ -2,7 +2,7 @@
 
     python benchmarks/connected_digits.py DIGITS --out DIR [--speakers theo ...] [--unheard]
         [--ways scratch ...] [--strings 4000] [--steps N] [--wide-steps N] [--pretrain-steps N]
-        [--quick]
+        [--widths 24 48 96] [--quick]
 
 DIGITS holds `{digit}_{speaker}_{index}.wav` (Free Spoken Digit Dataset). A string is 3 to 7
 recordings of one speaker, drawn at random and joined with silences of 0.05 to 0.3 seconds; strings
@@ -161,7 +161,12 @@ def rate_of(run: hs.Run) -> float:
 def whole(augment: dict[str, float], options: argparse.Namespace) -> dict[str, Any]:
     """All settings of a network that begins from nothing; `augment`: for voices never heard."""
     views = {"augment": augment} if options.unheard else {}
-    return {**SETTINGS, **TRAINING, "modality": {**SETTINGS["modality"], **views}}
+    widths = {"widths": options.widths} if options.widths else {}
+    return {
+        **TRAINING,
+        "modality": {**SETTINGS["modality"], **views},
+        "backbone": {**SETTINGS["backbone"], **widths},
+    }
 
 
 def encoder(name: str, data: Path, options: argparse.Namespace) -> hs.Run:
@@ -188,6 +193,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2_000)
     parser.add_argument("--wide-steps", type=int, default=1_200, help="with --unheard")
     parser.add_argument("--pretrain-steps", type=int, default=500)
+    parser.add_argument("--widths", nargs="+", type=int, help="of the network's stages")
     parser.add_argument("--quick", action="store_true", help="a few steps: does it run?")
     options = parser.parse_args()
     options.tests = 2 if options.quick else TESTS
