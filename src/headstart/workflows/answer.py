@@ -77,13 +77,9 @@ def evaluate(
         cut = _cut_as_learned(run, dataset)
         dataset, own = cut or dataset, cut is not None
     name = split or dataset.usual_split
-    if name not in dataset.splits:
-        raise UserError(
-            f"{data.path} has no split '{name}'.", f"It has: {', '.join(dataset.splits)}."
-        )
+    samples = of_split(dataset, name)
     if split is None and name != "test":
         say(f"{data.path} has no test split: all its samples are taken")
-    samples = dataset.splits[name]
     warning = None if own and name == "test" else _flattered(run, samples, f"{data.path} ({name})")
     samples, modality = _judged(run, samples, name, data.path)
     with Supply({name: samples}, modality, data, seed=0, batch_size=CHUNK, say=say) as supply:

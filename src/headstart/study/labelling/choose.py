@@ -159,7 +159,7 @@ def choose_labels(
     if count > left:
         raise UserError(f"--count {count}: train has {left:,} samples without a label in it.")
     pool = pool_of(
-        run, dataset, data, known=done, most=max(most, count + len(done)), seed=seed, say=say
+        run, dataset, read, known=done, most=max(most, count + len(done)), seed=seed, say=say
     )
     return Chosen([pool.names[i] for i in pool.choose(rule, count, done, seed)], read)
 
